@@ -1,0 +1,21 @@
+# Libraries from the system, by pkg-config, and QuickJS (cmake/quickjs.cmake).
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+function(package name)
+    pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${ARGN})
+endfunction()
+
+package(openssl openssl>=3.0)
+package(cares libcares)
+package(nghttp2 libnghttp2)
+package(zlib zlib)
+package(brotli libbrotlienc libbrotlidec)
+package(zstd libzstd)
+package(jansson jansson)
+
+# gumbo and wslay ship no usable .pc file everywhere; both are one library and one header.
+find_library(GUMBO_LIBRARY gumbo REQUIRED)
+find_library(WSLAY_LIBRARY wslay REQUIRED)
+
+include(cmake/quickjs.cmake)

@@ -1,0 +1,65 @@
+/* The log: lines with a level, a message and fields, in k6's formats.
+ *
+ *   text   time="2026-11-23T20:13:53Z" level=error msg="..." source=console
+ *          on a terminal: INFO[0001] message                 source=console
+ *   json   {"level":"info","msg":"...","source":"console","time":"..."}
+ *   raw    the message alone
+ *
+ * One log per process, set up once by cli before threads start. Any thread may write; a line is one
+ * write(2). Libraries (base, loop, metrics, net, proto) never log: they return errors.
+ *
+ * Source of the formats: k6-features.md FLG-05, FLG-06, FLG-11. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "base/diag.h"
+#include "base/str.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_format { LOG_TEXT, LOG_JSON, LOG_RAW };
+
+struct log_options {
+    enum log_level level;
+    enum log_format format;
+    bool color;              /* the terminal form, coloured */
+    const char *output;      /* "stderr" (NULL), "stdout", "none", "file=PATH[,level=LEVEL]" */
+    const char *console_out; /* NULL, or the file that console.* goes to (--console-output) */
+};
+
+/* Opens the outputs; on an error nothing has changed and `d` says why. */
+MUST_USE int log_setup(const struct log_options *options, struct diag *d);
+void log_teardown(void); /* flushes and closes files */
+
+bool log_is_on(enum log_level level);
+
+/* One line. `log_field` adds key=value pairs: log_msg(LOG_WARN, "msg", "source", "console", NULL).
+ * The pairs are C strings and end with NULL. */
+void log_msg(enum log_level level, struct str message, ...) __attribute__((sentinel));
+void log_printf(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* A line of a script's console.*: as log_msg with source=console, or to --console-output. */
+void log_console(enum log_level level, struct str message);
+
+/* Text that log lines must not show (a secret): replaced by "***SECRET_REDACTED***" from now on
+ * (k6-features.md SEC-06). Copied; empty text is ignored. */
+void log_redact(struct str secret);
+
+/* Called by whoever draws over the last lines of the terminal: `hide` runs before a line is written
+ * to a terminal and `show` after it, both under the log's lock. NULL: nobody draws. */
+void log_set_overlay(void (*hide)(void *arg), void (*show)(void *arg), void *arg);
+
+/* Call-site limits, for events that a million VUs have alike: the first in a second passes, the
+ * rest are counted and said as one line when the next second's first comes.
+ *     static struct log_limit limit;
+ *     log_limited(&limit, LOG_WARN, "Request Failed ..."); */
+struct log_limit {
+    _Atomic long long _second;
+    _Atomic unsigned _held;
+};
+void log_limited(struct log_limit *limit, enum log_level level, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
+#endif
