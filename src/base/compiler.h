@@ -12,6 +12,10 @@
  * the worker run, and any state of the worker may change. */
 #define YIELDS
 
+/* 128-bit products and sums, where 64 bits would overflow before a division brings them back. */
+__extension__ typedef __int128 int128;
+__extension__ typedef unsigned __int128 uint128;
+
 /* The struct of type `type` whose field `field` `ptr` points to. */
 #define CONTAINER_OF(ptr, type, field) ((type *)(void *)((char *)(ptr)-offsetof(type, field)))
 

@@ -37,11 +37,11 @@ static int64_t unit_nsec(struct str name)
 }
 
 /* One "12.5ms" at the front of `*s`; adds it to `*total`. */
-static int parse_part(struct str *s, __int128 *total)
+static int parse_part(struct str *s, int128 *total)
 {
-    __int128 whole = 0;
-    __int128 fraction = 0;
-    __int128 scale = 1;
+    int128 whole = 0;
+    int128 fraction = 0;
+    int128 scale = 1;
     size_t digits = 0;
     size_t at = 0;
     size_t name_at;
@@ -74,7 +74,7 @@ static int parse_part(struct str *s, __int128 *total)
 int duration_parse(struct str s, int64_t *nsec)
 {
     bool negative = s.len > 0 && s.ptr[0] == '-';
-    __int128 total = 0;
+    int128 total = 0;
 
     if (s.len > 0 && (s.ptr[0] == '-' || s.ptr[0] == '+'))
         s = str_from_index(s, 1);

@@ -58,6 +58,7 @@ struct io {
     int64_t ready_nsec;   /* when the wait that reported the newest of them returned */
     struct fiber *waiter; /* the fiber parked in io_wait */
     unsigned _wanted;
+    bool _pending; /* in the list of on_ready calls of this turn */
     /* Called when bits arrive and no fiber waits (c-ares, idle connections); may be NULL. Must not
      * park. */
     void (*on_ready)(struct io *io);

@@ -1,0 +1,216 @@
+#include "loop/loop.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/rng.h"
+#include "loop/fiber.h"
+#include "loop/mailbox.h"
+#include "loop/offload.h"
+#include "support/test.h"
+
+static struct loop *loop;
+
+/* --- timers ------------------------------------------------------------------------------- */
+
+enum { TIMERS = 500 };
+
+static struct timer timers[TIMERS];
+static int64_t last_deadline;
+static unsigned fired;
+static unsigned expected;
+
+static void check_order(struct timer *timer)
+{
+    CHECK(timer->deadline >= last_deadline);
+    CHECK(clock_now() >= timer->deadline);
+    last_deadline = timer->deadline;
+    if (++fired == expected)
+        loop_stop(loop);
+}
+
+TEST(timers_fire_in_order_and_never_early)
+{
+    struct rng rng;
+    int64_t now = clock_now();
+
+    rng_seed(&rng, 1);
+    CHECK(loop_new(&loop) == 0);
+    for (int i = 0; i < TIMERS; i++) {
+        timer_init(&timers[i], check_order);
+        timer_start(loop, &timers[i], now + (int64_t)rng_below(&rng, 20 * NSEC_PER_MSEC));
+    }
+    for (int i = 0; i < TIMERS; i += 3)
+        timer_start(loop, &timers[i], now + (int64_t)rng_below(&rng, 20 * NSEC_PER_MSEC));
+    expected = TIMERS;
+    for (int i = 1; i < TIMERS; i += 3) {
+        timer_stop(loop, &timers[i]);
+        CHECK(!timer_is_running(&timers[i]));
+        expected--;
+    }
+    loop_run(loop);
+    CHECK_EQ(fired, expected);
+    loop_free(loop);
+}
+
+static void stop(struct timer *timer)
+{
+    (void)timer;
+    loop_stop(loop);
+}
+
+TEST(a_timer_is_finer_than_a_millisecond)
+{
+    struct timer timer;
+    int64_t best = INT64_MAX;
+
+    CHECK(loop_new(&loop) == 0);
+    timer_init(&timer, stop);
+    for (int i = 0; i < 20; i++) {
+        int64_t deadline = clock_now() + 200 * NSEC_PER_USEC;
+        int64_t late;
+
+        timer_start(loop, &timer, deadline);
+        loop_run(loop);
+        late = clock_now() - deadline;
+        CHECK(late >= 0);
+        best = late < best ? late : best;
+    }
+    CHECK(best < 700 * NSEC_PER_USEC);
+    loop_free(loop);
+}
+
+/* --- other threads ------------------------------------------------------------------------ */
+
+enum { SENDERS = 4, MESSAGES = 5000 };
+
+static struct mailbox *box;
+static uintptr_t last_from[SENDERS];
+static unsigned received;
+
+static void receive(void *arg, void *message)
+{
+    uintptr_t value = (uintptr_t)message;
+    uintptr_t sender = value % SENDERS;
+
+    (void)arg;
+    CHECK(value > last_from[sender]);
+    last_from[sender] = value;
+    if (++received == SENDERS * MESSAGES)
+        loop_stop(loop);
+}
+
+static void *sender_main(void *arg)
+{
+    uintptr_t sender = (uintptr_t)arg;
+
+    for (uintptr_t i = 1; i <= MESSAGES; i++) {
+        while (mailbox_send(box, (void *)(i * SENDERS + sender)) != 0)
+            sched_yield();
+    }
+    return NULL;
+}
+
+TEST(mailbox_delivers_in_order_from_many_threads)
+{
+    pthread_t threads[SENDERS];
+
+    CHECK(loop_new(&loop) == 0);
+    box = mailbox_new(loop, 100, receive, NULL);
+    for (uintptr_t i = 0; i < SENDERS; i++)
+        CHECK(pthread_create(&threads[i], NULL, sender_main, (void *)i) == 0);
+    loop_run(loop);
+    for (int i = 0; i < SENDERS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK_EQ(received, SENDERS * MESSAGES);
+    mailbox_free(box);
+    loop_free(loop);
+}
+
+TEST(mailbox_refuses_when_full)
+{
+    CHECK(loop_new(&loop) == 0);
+    box = mailbox_new(loop, 2, receive, NULL);
+    CHECK_EQ(mailbox_send(box, (void *)1), 0);
+    CHECK_EQ(mailbox_send(box, (void *)2), 0);
+    CHECK_EQ(mailbox_send(box, (void *)3), ERR_LIMIT);
+    received = SENDERS * MESSAGES - 2;
+    loop_run(loop);
+    mailbox_free(box);
+    loop_free(loop);
+}
+
+static void block(void *arg)
+{
+    usleep(5000);
+    *(int *)arg = 7;
+}
+
+static unsigned ticks;
+
+static void tick(struct timer *timer)
+{
+    ticks++;
+    timer_start(loop, timer, clock_now() + NSEC_PER_MSEC);
+}
+
+static void offloads(void *arg)
+{
+    int result = 0;
+
+    (void)arg;
+    offload_run(block, &result);
+    CHECK_EQ(result, 7);
+
+    fiber_cancel(fiber_current());
+    result = 0;
+    offload_run(block, &result);
+    CHECK_EQ(result, 7);
+    CHECK(fiber_is_cancelled(fiber_current()));
+    fiber_uncancel(fiber_current());
+    loop_stop(loop);
+}
+
+TEST(offload_leaves_the_loop_running)
+{
+    struct timer timer;
+
+    CHECK(loop_new(&loop) == 0);
+    timer_init(&timer, tick);
+    timer_start(loop, &timer, clock_now());
+    fiber_start(loop, offloads, NULL);
+    loop_run(loop);
+    CHECK(ticks >= 2);
+    timer_stop(loop, &timer);
+    loop_free(loop);
+    offload_shutdown();
+}
+
+static void hog(void *arg)
+{
+    int64_t until = clock_now() + 5 * NSEC_PER_MSEC;
+
+    (void)arg;
+    while (clock_now() < until)
+        ;
+    fiber_yield();
+    loop_stop(loop);
+}
+
+TEST(loop_stats_see_a_hog)
+{
+    struct loop_stats stats;
+
+    CHECK(loop_new(&loop) == 0);
+    fiber_start(loop, hog, NULL);
+    loop_run(loop);
+    loop_take_stats(loop, &stats);
+    CHECK(stats.max_lag_nsec >= 5 * NSEC_PER_MSEC);
+    CHECK(stats.busy_nsec >= 5 * NSEC_PER_MSEC);
+    loop_take_stats(loop, &stats);
+    CHECK_EQ(stats.busy_nsec, 0);
+    loop_free(loop);
+}
