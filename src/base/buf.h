@@ -23,7 +23,10 @@ struct buf {
 
 /* An empty buffer that may hold at most `max` bytes. SIZE_MAX: no limit (own data only). */
 void buf_init(struct buf *b, size_t max);
-#define BUF_INIT(max) {NULL, 0, 0, (max), false}
+#define BUF_INIT(max)                                                                              \
+    {                                                                                              \
+        NULL, 0, 0, (max), false                                                                   \
+    }
 void buf_deinit(struct buf *b); /* frees; the struct may be initialised again */
 void buf_reset(struct buf *b);  /* forgets the bytes, keeps the memory, clears the mark */
 
@@ -35,7 +38,8 @@ int buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Room for `len` more bytes behind the end, for reading into; NULL when past the maximum.
  * buf_added tells how many of them were filled. */
-MUST_USE char *buf_room(struct buf *b, size_t len);
+MUST_USE
+char *buf_room(struct buf *b, size_t len);
 void buf_added(struct buf *b, size_t len);
 
 /* Drops `len` bytes from the front. */

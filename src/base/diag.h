@@ -15,7 +15,10 @@ struct diag {
     char *message; /* owned; NULL: nothing was reported */
 };
 
-#define DIAG_INIT {NULL, 0, 0, NULL}
+#define DIAG_INIT                                                                                  \
+    {                                                                                              \
+        NULL, 0, 0, NULL                                                                           \
+    }
 void diag_deinit(struct diag *d);
 
 /* Sets the message unless there is one; `d` may be NULL. Returns `err`, so that a failing

@@ -12,7 +12,8 @@
 
 /* Parses the whole of `s` ("-1m30s", "1.5h", "0"). ERR_SYNTAX when it is no duration, ERR_LIMIT
  * when it does not fit 292 years. */
-MUST_USE int duration_parse(struct str s, int64_t *nsec);
+MUST_USE
+int duration_parse(struct str s, int64_t *nsec);
 
 /* As Go prints a duration, which is how k6 shows it: "1m30s", "10m0s", "300ms", "1.5s", "0s".
  * `out` holds at least 32 bytes. Returns `out`. */

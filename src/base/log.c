@@ -197,8 +197,7 @@ void log_redact(struct str secret)
     if (secret.len == 0)
         return;
     pthread_mutex_lock(&state.lock);
-    state.secrets =
-        mem_reallocarray(state.secrets, state.secret_count + 1, sizeof *state.secrets);
+    state.secrets = mem_reallocarray(state.secrets, state.secret_count + 1, sizeof *state.secrets);
     state.secrets[state.secret_count++] = str_dup(secret);
     pthread_mutex_unlock(&state.lock);
 }

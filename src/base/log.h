@@ -30,7 +30,8 @@ struct log_options {
 };
 
 /* Opens the outputs; on an error nothing has changed and `d` says why. */
-MUST_USE int log_setup(const struct log_options *options, struct diag *d);
+MUST_USE
+int log_setup(const struct log_options *options, struct diag *d);
 void log_teardown(void); /* flushes and closes files */
 
 bool log_is_on(enum log_level level);

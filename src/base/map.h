@@ -27,7 +27,10 @@ struct map {
 };
 
 void map_init(struct map *m);
-#define MAP_INIT {NULL, 0, 0, NULL, 0, 0}
+#define MAP_INIT                                                                                   \
+    {                                                                                              \
+        NULL, 0, 0, NULL, 0, 0                                                                     \
+    }
 void map_deinit(struct map *m);
 void map_deinit_with(struct map *m, void (*free_value)(void *value));
 

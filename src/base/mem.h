@@ -7,10 +7,10 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                    /* uninitialised; free with mem_free */
-void *mem_zalloc(size_t size);                   /* zeroed */
-void *mem_calloc(size_t count, size_t size);     /* zeroed; the product is checked */
-void *mem_realloc(void *ptr, size_t size);       /* ptr may be NULL */
+void *mem_alloc(size_t size);                /* uninitialised; free with mem_free */
+void *mem_zalloc(size_t size);               /* zeroed */
+void *mem_calloc(size_t count, size_t size); /* zeroed; the product is checked */
+void *mem_realloc(void *ptr, size_t size);   /* ptr may be NULL */
 void *mem_reallocarray(void *ptr, size_t count, size_t size);
 void *mem_dup(const void *ptr, size_t size);     /* a copy */
 char *mem_strdup(const char *text);              /* NULL gives NULL */

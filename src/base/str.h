@@ -13,7 +13,10 @@ struct str {
 };
 
 /* A struct str of a literal, usable in initialisers. */
-#define STR_INIT(literal) {(literal), sizeof(literal) - 1}
+#define STR_INIT(literal)                                                                          \
+    {                                                                                              \
+        (literal), sizeof(literal) - 1                                                             \
+    }
 #define STR(literal) ((struct str)STR_INIT(literal))
 
 /* For printf("%.*s", STR_ARG(s)). */

@@ -33,9 +33,9 @@
 #endif
 
 enum {
-    STACK_MARGIN = 16 * 1024,   /* left below fiber_stack_limit for calls into C */
-    TRIM_KEEP = 32 * 1024,      /* fiber_trim_stack leaves the top of the stack alone */
-    TRIM_PROBE = 48 * 1024,     /* a stack that was never this deep needs no trimming */
+    STACK_MARGIN = 16 * 1024, /* left below fiber_stack_limit for calls into C */
+    TRIM_KEEP = 32 * 1024,    /* fiber_trim_stack leaves the top of the stack alone */
+    TRIM_PROBE = 48 * 1024,   /* a stack that was never this deep needs no trimming */
     PAGE = 4096,
 };
 
@@ -145,9 +145,9 @@ static void *first_frame(char *top, void (*fn)(void *arg), void *arg)
 
 #if defined(__x86_64__)
     *--sp = (void *)(uintptr_t)gale_switch_entry; /* the call there finds sp 16-aligned */
-    *--sp = NULL;                  /* rbp */
-    *--sp = arg;                   /* rbx */
-    *--sp = (void *)(uintptr_t)fn; /* r12 */
+    *--sp = NULL;                                 /* rbp */
+    *--sp = arg;                                  /* rbx */
+    *--sp = (void *)(uintptr_t)fn;                /* r12 */
     *--sp = NULL;
     *--sp = NULL;
     *--sp = NULL; /* r15 */

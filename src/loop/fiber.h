@@ -35,16 +35,23 @@ struct loop *fiber_loop(void);
 
 /* Parks until fiber_wake. Returns 0, or ERR_CANCELLED when the fiber was cancelled. A wake that
  * came before the park is kept: the park returns at once (one is kept, not several). */
-MUST_USE YIELDS int fiber_park(void);
+MUST_USE
+YIELDS
+int fiber_park(void);
 
 /* Parks until the deadline (monotonic): ERR_TIMEOUT then, 0 when woken first, or ERR_CANCELLED. */
-MUST_USE YIELDS int fiber_park_until(int64_t deadline);
+MUST_USE
+YIELDS
+int fiber_park_until(int64_t deadline);
 
 /* Sleeps until the deadline; 0, or ERR_CANCELLED. */
-MUST_USE YIELDS int fiber_sleep_until(int64_t deadline);
+MUST_USE
+YIELDS
+int fiber_sleep_until(int64_t deadline);
 
 /* Lets the others that are ready run, then goes on. */
-YIELDS void fiber_yield(void);
+YIELDS
+void fiber_yield(void);
 
 /* Makes a parked fiber ready. On the fiber's own loop thread. */
 void fiber_wake(struct fiber *fiber);
@@ -79,6 +86,8 @@ void wait_group_init(struct wait_group *group);
 void wait_group_add(struct wait_group *group, size_t count);
 void wait_group_done(struct wait_group *group);
 /* 0, or ERR_CANCELLED while some are still running: cancel those, then wait again. */
-MUST_USE YIELDS int wait_group_wait(struct wait_group *group);
+MUST_USE
+YIELDS
+int wait_group_wait(struct wait_group *group);
 
 #endif

@@ -15,9 +15,9 @@ struct fiber_queue {
 struct fiber_sched {
     struct fiber_queue ready;
     struct stack_pool stacks;
-    void *loop_sp;      /* the loop's own stack while a fiber runs */
-    void *loop_tsan;    /* the loop's context, as ThreadSanitizer knows it */
-    void *loop_fake;    /* and AddressSanitizer */
+    void *loop_sp;   /* the loop's own stack while a fiber runs */
+    void *loop_tsan; /* the loop's context, as ThreadSanitizer knows it */
+    void *loop_fake; /* and AddressSanitizer */
     const void *loop_bottom;
     size_t loop_size;
     size_t live; /* fibers that have not returned */

@@ -20,8 +20,9 @@
 struct loop;
 struct fiber;
 
-MUST_USE int loop_new(struct loop **out); /* negative errno when the system refuses */
-void loop_free(struct loop *loop);        /* nothing may be registered any more */
+MUST_USE
+int loop_new(struct loop **out);   /* negative errno when the system refuses */
+void loop_free(struct loop *loop); /* nothing may be registered any more */
 
 /* Runs turns until loop_stop. */
 void loop_run(struct loop *loop);
@@ -66,14 +67,17 @@ struct io {
 
 /* Watches the non-blocking `fd` for everything, edge-triggered: after an event, read or write until
  * EAGAIN or a short count, then io_clear. The struct stays where it is until io_remove. */
-MUST_USE int io_add(struct loop *loop, struct io *io, int fd);
+MUST_USE
+int io_add(struct loop *loop, struct io *io, int fd);
 void io_remove(struct loop *loop, struct io *io); /* before close(fd) */
 void io_clear(struct io *io, unsigned bits);
 
 /* Parks the calling fiber until one of `bits` (or IO_HANGUP) is ready, the deadline passes
  * (ERR_TIMEOUT; INT64_MAX: none), or the fiber is cancelled (ERR_CANCELLED). Returns 0 at once when
  * a bit is set already. */
-MUST_USE YIELDS int io_wait(struct loop *loop, struct io *io, unsigned bits, int64_t deadline);
+MUST_USE
+YIELDS
+int io_wait(struct loop *loop, struct io *io, unsigned bits, int64_t deadline);
 
 /* --- other threads ------------------------------------------------------------------------ */
 

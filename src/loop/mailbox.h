@@ -17,7 +17,9 @@ struct mailbox *mailbox_new(struct loop *loop, size_t capacity,
                             void (*receive)(void *arg, void *message), void *arg);
 void mailbox_free(struct mailbox *box); /* on the loop's thread; undelivered messages are lost */
 
-/* Hands `message` over; ERR_LIMIT when the box is full (the sender keeps the message). Any thread. */
-MUST_USE int mailbox_send(struct mailbox *box, void *message);
+/* Hands `message` over; ERR_LIMIT when the box is full (the sender keeps the message). Any thread.
+ */
+MUST_USE
+int mailbox_send(struct mailbox *box, void *message);
 
 #endif

@@ -8,7 +8,8 @@
 
 /* Runs fn(arg) on a pool thread and parks the calling fiber until it is done. A cancelled fiber
  * still waits for it, because `arg` usually lives on its stack. */
-YIELDS void offload_run(void (*fn)(void *arg), void *arg);
+YIELDS
+void offload_run(void (*fn)(void *arg), void *arg);
 
 /* Ends the pool's threads; nothing may be running. */
 void offload_shutdown(void);

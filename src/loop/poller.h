@@ -21,9 +21,11 @@ struct poller_event {
     unsigned bits; /* IO_ */
 };
 
-MUST_USE int poller_init(struct poller *p); /* negative errno */
+MUST_USE
+int poller_init(struct poller *p); /* negative errno */
 void poller_deinit(struct poller *p);
-MUST_USE int poller_add(struct poller *p, int fd, struct io *io); /* edge-triggered, both ways */
+MUST_USE
+int poller_add(struct poller *p, int fd, struct io *io); /* edge-triggered, both ways */
 void poller_remove(struct poller *p, int fd);
 
 /* Waits for at most `timeout_nsec` (negative: for ever) and fills `events`; returns how many. A

@@ -35,7 +35,8 @@ void stack_pool_deinit(struct stack_pool *pool)
     pool->free = NULL;
 }
 
-/* The word of a free stack that links to the next: at its top, in a page that was touched anyway. */
+/* The word of a free stack that links to the next: at its top, in a page that was touched anyway.
+ */
 static void **link_of(void *stack)
 {
     return (void **)(void *)((char *)stack + FIBER_STACK_SIZE - sizeof(void *));

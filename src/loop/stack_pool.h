@@ -13,7 +13,7 @@ struct stack_slab;
 
 struct stack_pool {
     struct stack_slab *slabs;
-    void *free; /* a list through the top word of free stacks */
+    void *free;    /* a list through the top word of free stacks */
     size_t guards; /* mprotected guard pages so far */
 };
 
