@@ -1,4 +1,5 @@
-/* All that the engine knows of a virtual user: how to make one, run an iteration of it, and stop it.
+/* All that the engine knows of a virtual user: how to make one, run an iteration of it, and stop
+ * it.
  *
  * The script host (src/script) is the implementation that runs JavaScript; tests have another that
  * only counts. Every function is called on the thread of the worker that owns the VU; those marked
@@ -23,10 +24,10 @@ struct vu;
 /* What a worker hands to each of its VUs; constant for the run. */
 struct worker_env {
     struct loop *loop;
-    struct shard *shard;    /* the worker's half of metrics */
-    unsigned index;         /* 0-based number of the worker */
-    void *runner_data;      /* the runner's own per-worker state (connection defaults, DNS, ...) */
-    struct run_state *run;  /* counters that all workers share (engine/run_state.h) */
+    struct shard *shard;   /* the worker's half of metrics */
+    unsigned index;        /* 0-based number of the worker */
+    void *runner_data;     /* the runner's own per-worker state (connection defaults, DNS, ...) */
+    struct run_state *run; /* counters that all workers share (engine/run_state.h) */
 };
 
 enum iteration_end {
@@ -52,12 +53,14 @@ struct runner_ops {
 
     /* Makes a VU and runs the script's init context. `id` is __VU (from 1, unique in this
      * instance); `id_in_test` is unique over the fleet. On failure `d` has the script's error. */
-    YIELDS int (*vu_new)(struct runner *runner, struct worker_env *env, uint64_t id,
-                         uint64_t id_in_test, struct vu **out, struct diag *d);
+    YIELDS
+    int (*vu_new)(struct runner *runner, struct worker_env *env, uint64_t id, uint64_t id_in_test,
+                  struct vu **out, struct diag *d);
     void (*vu_free)(struct vu *vu);
 
     /* Runs one iteration; emits iteration_duration and iterations, logs exceptions. */
-    YIELDS enum iteration_end (*vu_run)(struct vu *vu, const struct iteration *iteration);
+    YIELDS
+    enum iteration_end (*vu_run)(struct vu *vu, const struct iteration *iteration);
 
     /* Ends the running iteration as soon as possible: parked calls fail, a busy script is
      * interrupted. Returns at once; vu_run returns ITERATION_INTERRUPTED soon after. */
@@ -65,18 +68,21 @@ struct runner_ops {
 
     /* setup(): *json_out is what it returned, as JSON text on the heap (NULL: undefined). Runs in a
      * transient VU with __VU 0. 0, ERR_TIMEOUT (exit code 100), or another error (107). */
-    YIELDS int (*setup)(struct runner *runner, struct worker_env *env, int64_t timeout_nsec,
-                        char **json_out, struct diag *d);
-    /* The data for every VU from now on; NULL: undefined. Called once, on main, before the start. */
+    YIELDS
+    int (*setup)(struct runner *runner, struct worker_env *env, int64_t timeout_nsec,
+                 char **json_out, struct diag *d);
+    /* The data for every VU from now on; NULL: undefined. Called once, on main, before the start.
+     */
     void (*set_setup_data)(struct runner *runner, const char *json);
     /* teardown(data). 0, ERR_TIMEOUT (exit code 101), or another error (107). */
-    YIELDS int (*teardown)(struct runner *runner, struct worker_env *env, int64_t timeout_nsec,
-                           struct diag *d);
+    YIELDS
+    int (*teardown)(struct runner *runner, struct worker_env *env, int64_t timeout_nsec,
+                    struct diag *d);
     /* handleSummary(data): *json_out is its return value as JSON, files' contents as strings
      * (ArrayBuffers: {"$base64": "..."}), NULL when the script has none or returned nothing. */
-    YIELDS int (*handle_summary)(struct runner *runner, struct worker_env *env,
-                                 const char *data_json, int64_t timeout_nsec, char **json_out,
-                                 struct diag *d);
+    YIELDS
+    int (*handle_summary)(struct runner *runner, struct worker_env *env, const char *data_json,
+                          int64_t timeout_nsec, char **json_out, struct diag *d);
     bool (*has_setup)(const struct runner *runner);
     bool (*has_teardown)(const struct runner *runner);
     bool (*has_handle_summary)(const struct runner *runner);

@@ -1,8 +1,8 @@
 /* What a metric is: a name, a type, and what its values contain; and the registry of a process.
  *
- * The built-in metrics (builtin.def) have fixed ids; custom ones are added by name while scripts run
- * their init context. Each worker has a registry of its own, filled alike; those who merge map ids
- * by name. Source of the rules: k6-features.md MET-19. */
+ * The built-in metrics (builtin.def) have fixed ids; custom ones are added by name while scripts
+ * run their init context. Each worker has a registry of its own, filled alike; those who merge map
+ * ids by name. Source of the rules: k6-features.md MET-19. */
 #ifndef METRICS_METRIC_H
 #define METRICS_METRIC_H
 
@@ -43,9 +43,9 @@ void metric_registry_deinit(struct metric_registry *r);
 /* The metric of that name, made if there is none. ERR_INVALID with a message when the name breaks
  * the rules (a letter or underscore, then letters, digits, underscores; 2 to 129 characters) or
  * when the name exists with another type or content. *out is owned by the registry. */
-MUST_USE int metric_registry_add(struct metric_registry *r, struct str name, enum metric_type type,
-                                 enum metric_contains contains, const struct metric **out,
-                                 struct diag *d);
+MUST_USE
+int metric_registry_add(struct metric_registry *r, struct str name, enum metric_type type,
+                        enum metric_contains contains, const struct metric **out, struct diag *d);
 const struct metric *metric_registry_find(const struct metric_registry *r, struct str name);
 
 const char *metric_type_name(enum metric_type type);             /* "counter", ... */

@@ -1,9 +1,9 @@
 /* A worker's share of the metrics: where samples go, with no lock, no allocation and no formatting.
  *
  * A sample is (series, value). A series is a metric with a tag set; both are interned here and have
- * dense ids, so that the hot path is: look up the tag set of a request once, then add a dozen values
- * to sinks. Once a second the control thread asks for what was gathered: the worker swaps in an
- * empty half and hands the full one over as a window (shard_take_window).
+ * dense ids, so that the hot path is: look up the tag set of a request once, then add a dozen
+ * values to sinks. Once a second the control thread asks for what was gathered: the worker swaps in
+ * an empty half and hands the full one over as a window (shard_take_window).
  *
  * Totals are never lost: past a limit of series, new values of the tags `url` and `name` fold into
  * one overflow value (shard_overflowed says so once).
