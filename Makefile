@@ -36,7 +36,7 @@ fuzz: ## libFuzzer on every target, FUZZ_SECONDS each
 
 bench: build/gale ## gale beside its peers, in one run
 	@tools/deps.sh build bench
-	@bench/run.sh
+	@bench/run.py
 
 lint: ## format, layers, clang-tidy, house rules
 	@tools/deps.sh build lint

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""gale beside its peers, in one run: prints each figure with the peer's and the ratio.
+
+nginx is the target, alone on core 1; gale and its peer (wrk) take turns on core 0. Machines are
+noisy, so pairs alternate and the best of each counts; ratios carry over to other machines, absolute
+figures do not. `bench/run.py [CASE...]` runs some cases; --list names them; --json FILE keeps the
+figures."""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import re
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SCRIPTS = ROOT / "bench" / "scripts"
+GALE = ROOT / "build" / "gale"
+LOAD_CORE, TARGET_CORE = "0", "1"
+
+CASES = {}
+results = {}
+
+
+def case(fn):
+    CASES[fn.__name__] = fn
+    return fn
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@contextlib.contextmanager
+def nginx():
+    """Starts the target; yields its plain and TLS URLs."""
+    with tempfile.TemporaryDirectory(prefix="gale-bench-") as folder:
+        port, tls_port = free_port(), free_port()
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+             "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", f"{folder}/key.pem",
+             "-out", f"{folder}/cert.pem"], check=True, capture_output=True)
+        conf = (ROOT / "bench" / "nginx.conf.in").read_text(encoding="utf-8")
+        for key, value in {"DIR": folder, "PORT": port, "TLS_PORT": tls_port}.items():
+            conf = conf.replace(f"@{key}@", str(value))
+        path = pathlib.Path(folder) / "nginx.conf"
+        path.write_text(conf, encoding="utf-8")
+        binary = shutil.which("nginx") or "/usr/sbin/nginx"
+        proc = subprocess.Popen(["taskset", "-c", TARGET_CORE, binary, "-c", path, "-p", folder],
+                                stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(100):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}/", f"https://127.0.0.1:{tls_port}/"
+        finally:
+            proc.terminate()
+            proc.wait()
+
+
+def run(args, env=None):
+    """Runs a program on the load core; returns (stdout, cpu seconds, peak RSS in bytes, seconds)."""
+    start = time.monotonic()
+    out = tempfile.TemporaryFile()
+    err = tempfile.TemporaryFile()
+    proc = subprocess.Popen(["taskset", "-c", LOAD_CORE, *map(str, args)], stdout=out, stderr=err,
+                            env={**os.environ, **(env or {})})
+    _, status, usage = os.wait4(proc.pid, 0)
+    proc.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - start
+    out.seek(0)
+    err.seek(0)
+    text, errors = out.read().decode(errors="replace"), err.read().decode(errors="replace")
+    if proc.returncode != 0:
+        raise SystemExit(f"bench: {' '.join(map(str, args))} ended with {proc.returncode}\n"
+                         f"{text[-2000:]}{errors[-2000:]}")
+    return text + errors, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, seconds
+
+
+def gale(script, url, *flags, **env):
+    """Runs gale; returns (metrics of its summary export, cpu seconds, peak RSS, seconds, text)."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as summary:
+        text, cpu, rss, seconds = run(
+            [GALE, "run", "--quiet", "--insecure-skip-tls-verify", "--summary-export", summary.name,
+             *flags, SCRIPTS / script], {"URL": url or "", **{k: str(v) for k, v in env.items()}})
+        metrics = json.loads(pathlib.Path(summary.name).read_text(encoding="utf-8"))["metrics"]
+    return metrics, cpu, rss, seconds, text
+
+
+def wrk(url, connections=64, seconds=5):
+    """Runs wrk on one thread; returns (requests per second, requests, cpu seconds, latency ms)."""
+    text, cpu, _, _ = run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url])
+    total = int(re.search(r"(\d+) requests in", text).group(1))
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
+    unit = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+    latency = {p: float(v) * unit[u] for p, v, u in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)", text)}
+    return rate, total, cpu, latency
+
+
+def show(name, text, **figures):
+    results[name] = {k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}
+    print(f"{name:<22} {text}", flush=True)
+
+
+def throughput(name, url, rounds=3, seconds=5):
+    best_wrk = best_gale = (0.0, 0.0)
+    for _ in range(rounds):
+        rate, total, cpu, _ = wrk(url, 64, seconds)
+        best_wrk = max(best_wrk, (rate, cpu / total * 1e6))
+        metrics, cpu, _, _, _ = gale("get.js", url, "-u", "64", "-d", f"{seconds}s")
+        best_gale = max(best_gale, (metrics["http_reqs"]["count"] / seconds,
+                                    cpu / metrics["http_reqs"]["count"] * 1e6))
+    ratio = best_gale[0] / best_wrk[0]
+    show(name, f"gale {best_gale[0]:>9,.0f} req/s, {best_gale[1]:.2f} µs CPU each | "
+         f"wrk {best_wrk[0]:>9,.0f} req/s, {best_wrk[1]:.2f} µs | ratio {ratio:.2f}",
+         gale_rps=best_gale[0], wrk_rps=best_wrk[0], ratio=ratio,
+         gale_cpu_us=best_gale[1], wrk_cpu_us=best_wrk[1])
+
+
+@case
+def http(plain, _tls):
+    """requests per second on one core at 64 VUs, and the CPU time of one"""
+    throughput("http", plain)
+
+
+@case
+def https(_plain, tls):
+    """the same over TLS 1.3 (HTTP/1.1 on both sides)"""
+    throughput("https", tls)
+
+
+@case
+def memory(plain, _tls):
+    """resident memory per VU, with a script that checks and parses JSON"""
+    _, _, base, _, _ = gale("check_json.js", plain, "-u", "1", "-d", "2s")
+    for vus in (1000, 10000):
+        _, _, rss, _, _ = gale("check_json.js", plain, "-u", vus, "-d", "5s")
+        per_vu = (rss - base) / (vus - 1) / 1024
+        show(f"memory_{vus}", f"{per_vu:.1f} KB per VU at {vus:,} VUs ({rss / 2**20:,.0f} MB in all)",
+             kb_per_vu=per_vu, rss_mb=rss / 2**20)
+
+
+@case
+def rate(plain, _tls):
+    """constant-arrival-rate: the highest of some rates with no dropped iteration"""
+    for wanted in (10000, 20000, 40000, 50000):
+        metrics, cpu, _, _, _ = gale("rate.js", plain, RATE=wanted, DURATION="5s", VUS=200)
+        dropped = metrics.get("dropped_iterations", {}).get("count", 0)
+        p95 = metrics["http_req_duration"]["p(95)"]
+        # wrk has no rate of its own: as many connections as give about that rate.
+        closest = min((wrk(plain, c, 2) for c in (1, 2, 4, 8, 16)),
+                      key=lambda r: abs(r[0] - wanted))
+        show(f"rate_{wanted}", f"{metrics['http_reqs']['count'] / 5:,.0f}/s made, {dropped} dropped, "
+             f"p(95) {p95:.2f} ms | wrk at {closest[0]:,.0f}/s: p(90) {closest[3].get('90', 0):.2f} "
+             f"p(99) {closest[3].get('99', 0):.2f} ms",
+             made=metrics["http_reqs"]["count"] / 5, dropped=dropped, p95=p95,
+             wrk_rate=closest[0], wrk_p90=closest[3].get("90", 0.0),
+             wrk_p99=closest[3].get("99", 0.0))
+
+
+@case
+def start(_plain, _tls):
+    """seconds to initialise 10,000 VUs, run one empty iteration on each, and end"""
+    _, cpu, rss, seconds, _ = gale("empty.js", None, "-u", 10000, "-i", 10000)
+    show("start_10000", f"{seconds:.2f} s for 10,000 VUs ({cpu:.2f} s CPU, {rss / 2**20:,.0f} MB)",
+         seconds=seconds, cpu=cpu, rss_mb=rss / 2**20)
+
+
+@case
+def connections(plain, _tls):
+    """15,000 VUs, each with its connection, one request a second"""
+    metrics, cpu, rss, seconds, _ = gale("connections.js", plain, "-u", 15000, "-d", "10s")
+    duration = metrics["http_req_duration"]
+    failed = metrics["http_req_failed"]["value"]
+    show("connections_15000", f"{metrics['http_reqs']['count']:,} requests, "
+         f"avg {duration['avg']:.2f} ms, p(95) {duration['p(95)']:.2f} ms, {failed:.2%} failed, "
+         f"{cpu / seconds:.0%} of a core, {rss / 2**20:,.0f} MB",
+         avg=duration["avg"], p95=duration["p(95)"], failed=failed, rss_mb=rss / 2**20)
+
+
+@case
+def sleepers(_plain, _tls):
+    """100,000 VUs that only sleep"""
+    metrics, cpu, rss, seconds, _ = gale("sleep.js", None, "-u", 100000, "-d", "10s")
+    late = metrics["iteration_duration"]["p(95)"] - 1000
+    show("sleepers_100000", f"{metrics['iterations']['count']:,} iterations, p(95) {late:.1f} ms over "
+         f"the second, {cpu / seconds:.0%} of a core, {rss / 2**30:.1f} GB",
+         p95_late=late, rss_gb=rss / 2**30, kb_per_vu=rss / 1e5 / 1024)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="see --list; default: all")
+    parser.add_argument("--list", action="store_true", help="name the cases and end")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there")
+    args = parser.parse_args()
+    if args.list:
+        for name, fn in CASES.items():
+            print(f"{name:<14} {fn.__doc__}")
+        return 0
+    unknown = set(args.cases) - set(CASES)
+    if unknown:
+        parser.error(f"no case {', '.join(sorted(unknown))}; see --list")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if os.cpu_count() < 2:
+        print("bench: one core only: gale and its target share it", file=sys.stderr)
+    with nginx() as (plain, tls):
+        for name in args.cases or CASES:
+            CASES[name](plain, tls)
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
