@@ -30,12 +30,10 @@ struct addr {
 
 /* An IP literal without brackets or port ("127.0.0.1", "::1", "fe80::1%eth0"); the port is 0.
  * ERR_SYNTAX when it is none. */
-MUST_USE
-int addr_parse(struct str text, struct addr *out);
+MUST_USE int addr_parse(struct str text, struct addr *out);
 
 /* "ip", "ip:port", "[ipv6]:port", "[ipv6]" or "ipv6". ERR_SYNTAX. */
-MUST_USE
-int addr_parse_port(struct str text, struct addr *out);
+MUST_USE int addr_parse_port(struct str text, struct addr *out);
 
 /* The IP alone; `out` holds ADDR_TEXT_MAX bytes. Returns `out`. ADDR_NONE gives "". */
 char *addr_format(const struct addr *a, char *out);
@@ -56,8 +54,7 @@ struct cidr {
 };
 
 /* "10.0.0.0/8", "fd00::/8"; a lone IP is a network of one. ERR_SYNTAX. */
-MUST_USE
-int cidr_parse(struct str text, struct cidr *out);
+MUST_USE int cidr_parse(struct str text, struct cidr *out);
 bool cidr_contains(const struct cidr *net, const struct addr *a);
 /* "10.0.0.0/8"; `out` holds ADDR_PORT_TEXT_MAX bytes. Returns `out`. */
 char *cidr_format(const struct cidr *net, char *out);
@@ -69,8 +66,7 @@ struct addr_pool;
 /* A comma-separated list of IPs, ranges "a-b" (both ends included) and networks. Of an IPv4 network
  * of 4 and more addresses the first and the last (network, broadcast) are left out. ERR_SYNTAX and
  * ERR_INVALID with a message in `d`. */
-MUST_USE
-int addr_pool_parse(struct str text, struct addr_pool **out, struct diag *d);
+MUST_USE int addr_pool_parse(struct str text, struct addr_pool **out, struct diag *d);
 void addr_pool_free(struct addr_pool *pool);           /* NULL is allowed */
 uint64_t addr_pool_size(const struct addr_pool *pool); /* saturates; at least 1 */
 /* Address number `index` modulo the size: VU i takes number i - 1 (OPT-22). */

@@ -29,9 +29,8 @@ struct dialer_options {
     int64_t dial_timeout;               /* nanoseconds for name and TCP; 0: 30 s (HTP-23) */
 };
 
-MUST_USE
-int dialer_new(struct loop *loop, const struct dialer_options *options, struct dialer **out,
-               struct diag *d);
+MUST_USE int dialer_new(struct loop *loop, const struct dialer_options *options,
+                        struct dialer **out, struct diag *d);
 void dialer_free(struct dialer *dialer); /* every stream of it is closed */
 
 /* The proxy that a request goes through, or NULL. A plain http request through a PROXY_HTTP is sent
@@ -61,9 +60,7 @@ struct dial_timing {
 /* Connects. *timing is filled as far as it came, on failure too. Errors: those of rules.h, dns.h,
  * tcp.h, tls.h, proxy.h, and ERR_DIAL_TIMEOUT. `d` (may be NULL) has the long text that k6 logs
  * ("dial tcp 127.0.0.1:1: connect: connection refused"); err_text has the short one. */
-MUST_USE
-YIELDS
-int dialer_dial(struct dialer *dialer, const struct dial_request *request, struct stream **out,
-                struct dial_timing *timing, struct diag *d);
+MUST_USE YIELDS int dialer_dial(struct dialer *dialer, const struct dial_request *request,
+                                struct stream **out, struct dial_timing *timing, struct diag *d);
 
 #endif

@@ -25,7 +25,7 @@ struct dns_options {
     int64_t ttl; /* nanoseconds; 0: ask each time, INT64_MAX: for ever */
     enum dns_select select;
     enum dns_policy policy;
-    const char *servers; /* "127.0.0.1:5353,..." instead of the system's; NULL. Borrowed */
+    const char *servers; /* "127.0.0.1:5353,..." instead of the system's; NULL. Copied */
 };
 #define DNS_OPTIONS_DEFAULT                                                                        \
     {                                                                                              \
@@ -33,21 +33,16 @@ struct dns_options {
     }
 
 /* "random", "first", "roundRobin"; "preferIPv4", ...; "5m", "inf", "0", "500" (ms). ERR_INVALID. */
-MUST_USE
-int dns_select_parse(struct str text, enum dns_select *out);
-MUST_USE
-int dns_policy_parse(struct str text, enum dns_policy *out);
-MUST_USE
-int dns_ttl_parse(struct str text, int64_t *out);
+MUST_USE int dns_select_parse(struct str text, enum dns_select *out);
+MUST_USE int dns_policy_parse(struct str text, enum dns_policy *out);
+MUST_USE int dns_ttl_parse(struct str text, int64_t *out);
 
 struct dns *dns_new(struct loop *loop, const struct dns_options *options);
 void dns_free(struct dns *dns); /* nobody waits any more */
 
 /* One address for `host` (port 0), selected as the options say. ERR_DNS_NO_HOST ("lookup NAME: no
  * such host"), ERR_DNS, ERR_TIMEOUT, ERR_CANCELLED. `d` may be NULL. */
-MUST_USE
-YIELDS
-int dns_resolve(struct dns *dns, struct str host, int64_t deadline, struct addr *out,
-                struct diag *d);
+MUST_USE YIELDS int dns_resolve(struct dns *dns, struct str host, int64_t deadline,
+                                struct addr *out, struct diag *d);
 
 #endif

@@ -32,9 +32,8 @@ struct proxy_config;
 
 /* `lookup(arg, name)` gives an environment variable or NULL. ERR_INVALID with a message for a URL
  * that is none or of an unsupported scheme. */
-MUST_USE
-int proxy_config_new(const char *(*lookup)(void *arg, const char *name), void *arg,
-                     struct proxy_config **out, struct diag *d);
+MUST_USE int proxy_config_new(const char *(*lookup)(void *arg, const char *name), void *arg,
+                              struct proxy_config **out, struct diag *d);
 void proxy_config_free(struct proxy_config *c);
 
 /* The proxy for a request, or NULL: straight. `c` may be NULL. */
@@ -43,9 +42,7 @@ const struct proxy *proxy_for(const struct proxy_config *c, bool is_tls, struct 
 
 /* Asks the proxy at the other end of `s` for a tunnel to host:port (CONNECT or SOCKS5). After that
  * the stream's bytes are the target's. ERR_NET with the proxy's answer in `d`, or stream errors. */
-MUST_USE
-YIELDS
-int proxy_open_tunnel(const struct proxy *proxy, struct stream *s, struct str host, uint16_t port,
-                      int64_t deadline, struct diag *d);
+MUST_USE YIELDS int proxy_open_tunnel(const struct proxy *proxy, struct stream *s, struct str host,
+                                      uint16_t port, int64_t deadline, struct diag *d);
 
 #endif

@@ -53,25 +53,20 @@ struct stream {
     const struct tls_info *tls; /* net/tls.h, lives as long as the stream; NULL: not encrypted */
 };
 
-MUST_USE
-YIELDS
-static inline ptrdiff_t stream_read(struct stream *s, void *out, size_t size, int64_t deadline,
-                                    int64_t *ready_nsec)
+MUST_USE YIELDS static inline ptrdiff_t stream_read(struct stream *s, void *out, size_t size,
+                                                    int64_t deadline, int64_t *ready_nsec)
 {
     return s->ops->read(s, out, size, deadline, ready_nsec);
 }
 
-MUST_USE
-YIELDS
-static inline int stream_writev(struct stream *s, const struct iovec *parts, size_t count,
-                                int64_t deadline)
+MUST_USE YIELDS static inline int stream_writev(struct stream *s, const struct iovec *parts,
+                                                size_t count, int64_t deadline)
 {
     return s->ops->write(s, parts, count, deadline);
 }
 
-MUST_USE
-YIELDS
-static inline int stream_write(struct stream *s, const void *data, size_t len, int64_t deadline)
+MUST_USE YIELDS static inline int stream_write(struct stream *s, const void *data, size_t len,
+                                               int64_t deadline)
 {
     struct iovec part = {(void *)(uintptr_t)data, len};
 

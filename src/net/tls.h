@@ -25,8 +25,7 @@ enum tls_version { TLS_ANY = 0, TLS_1_0 = 0x301, TLS_1_1, TLS_1_2, TLS_1_3 };
 
 /* "tls1.0" to "tls1.3" as in options and response.tls_version; TLS_ANY gives "". */
 const char *tls_version_text(enum tls_version version);
-MUST_USE
-int tls_version_parse(struct str text, enum tls_version *out); /* ERR_INVALID */
+MUST_USE int tls_version_parse(struct str text, enum tls_version *out); /* ERR_INVALID */
 
 /* --- configuration -------------------------------------------------------------------------- */
 
@@ -37,15 +36,13 @@ void tls_config_free(struct tls_config *c);
 
 void tls_config_set_insecure(struct tls_config *c, bool skip_verify);
 /* TLS_ANY: the default for that end (1.2 and 1.3). ERR_INVALID when min is above max. */
-MUST_USE
-int tls_config_set_versions(struct tls_config *c, enum tls_version min, enum tls_version max,
-                            struct diag *d);
+MUST_USE int tls_config_set_versions(struct tls_config *c, enum tls_version min,
+                                     enum tls_version max, struct diag *d);
 /* IANA names ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"), in order of preference. ERR_INVALID with
  * the name in `d` for an unknown one. TLS 1.3's suites stay at their default unless one is named.
  */
-MUST_USE
-int tls_config_set_ciphers(struct tls_config *c, const struct str *names, size_t count,
-                           struct diag *d);
+MUST_USE int tls_config_set_ciphers(struct tls_config *c, const struct str *names, size_t count,
+                                    struct diag *d);
 /* One entry of tlsAuth. `cert` (leaf first, then its chain) and `key` are PEM text; an encrypted
  * key needs `password`. `domains`: hosts to send it to, a leading "*." allowed; none: to all. */
 struct tls_client_cert {
@@ -55,22 +52,20 @@ struct tls_client_cert {
     const struct str *domains;
     size_t domain_count;
 };
-MUST_USE
-int tls_config_add_cert(struct tls_config *c, const struct tls_client_cert *cert, struct diag *d);
+MUST_USE int tls_config_add_cert(struct tls_config *c, const struct tls_client_cert *cert,
+                                 struct diag *d);
 /* More roots to trust, PEM; the system's (SSL_CERT_FILE and SSL_CERT_DIR included) stay. */
-MUST_USE
-int tls_config_add_roots(struct tls_config *c, struct str pem, struct diag *d);
+MUST_USE int tls_config_add_roots(struct tls_config *c, struct str pem, struct diag *d);
 /* SSLKEYLOGFILE: secrets are appended to that file. ERR_INVALID when it cannot be opened. */
-MUST_USE
-int tls_config_set_keylog(struct tls_config *c, const char *path, struct diag *d);
+MUST_USE int tls_config_set_keylog(struct tls_config *c, const char *path, struct diag *d);
 
 /* --- one worker's use ----------------------------------------------------------------------- */
 
 struct tls_context;
 
 /* `config` outlives it. */
-MUST_USE
-int tls_context_new(const struct tls_config *config, struct tls_context **out, struct diag *d);
+MUST_USE int tls_context_new(const struct tls_config *config, struct tls_context **out,
+                             struct diag *d);
 void tls_context_free(struct tls_context *ctx); /* its streams are closed */
 
 /* --- connections ---------------------------------------------------------------------------- */
@@ -111,9 +106,8 @@ struct tls_request {
 
 /* Handshakes over `tcp`, which the new stream owns, its byte counts included; on failure it is
  * closed. ERR_TIMEOUT, ERR_CANCELLED, ERR_TLS..., ERR_RESET, ERR_EOF; `d` may be NULL. */
-MUST_USE
-YIELDS
-int tls_connect(struct tls_context *ctx, struct stream *tcp, const struct tls_request *request,
-                int64_t deadline, struct stream **out, struct diag *d);
+MUST_USE YIELDS int tls_connect(struct tls_context *ctx, struct stream *tcp,
+                                const struct tls_request *request, int64_t deadline,
+                                struct stream **out, struct diag *d);
 
 #endif

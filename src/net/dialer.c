@@ -1,0 +1,140 @@
+#include "net/dialer.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "loop/loop.h"
+#include "net/rules.h"
+#include "net/tcp.h"
+#include "net/tls.h"
+
+static const int64_t default_dial_timeout = 30 * NSEC_PER_SEC;
+
+struct dialer {
+    struct loop *loop;
+    struct dialer_options options;
+    struct dns *dns;
+    struct tls_config *default_tls; /* owned; NULL when the options bring one */
+    struct tls_context *tls;
+};
+
+int dialer_new(struct loop *loop, const struct dialer_options *options, struct dialer **out,
+               struct diag *d)
+{
+    struct dialer *dialer = mem_zalloc(sizeof *dialer);
+    int err;
+
+    dialer->loop = loop;
+    dialer->options = *options;
+    if (dialer->options.dial_timeout == 0)
+        dialer->options.dial_timeout = default_dial_timeout;
+    if (!options->tls)
+        dialer->default_tls = tls_config_new();
+    err = tls_context_new(options->tls ? options->tls : dialer->default_tls, &dialer->tls, d);
+    if (err) {
+        dialer_free(dialer);
+        return err;
+    }
+    dialer->dns = dns_new(loop, &options->dns);
+    *out = dialer;
+    return 0;
+}
+
+void dialer_free(struct dialer *dialer)
+{
+    if (!dialer)
+        return;
+    dns_free(dialer->dns);
+    tls_context_free(dialer->tls);
+    tls_config_free(dialer->default_tls);
+    mem_free(dialer);
+}
+
+const struct proxy *dialer_proxy(const struct dialer *dialer, bool is_tls, struct str host,
+                                 uint16_t port)
+{
+    return proxy_for(dialer->options.proxies, is_tls, host, port);
+}
+
+/* The address to connect to: the proxy's or the target's. */
+YIELDS static int find_addr(struct dialer *dialer, struct str host, uint16_t port, int64_t deadline,
+                            struct addr *out, struct diag *d)
+{
+    const struct rules *rules = dialer->options.rules;
+    int err;
+
+    if (!rules_find_host(rules, host, port, out)) {
+        err = dns_resolve(dialer->dns, host, deadline, out, d);
+        if (err)
+            return err;
+        out->port = port;
+    }
+    return rules_check_ip(rules, out, d);
+}
+
+/* A name and a TCP connection. */
+YIELDS static int connect_tcp(struct dialer *dialer, const struct dial_request *r,
+                              struct stream **out, struct dial_timing *timing, struct diag *d)
+{
+    struct str host = r->proxy ? r->proxy->host : r->host;
+    uint16_t port = r->proxy ? r->proxy->port : r->port;
+    int64_t began = clock_now();
+    int64_t limit = began + dialer->options.dial_timeout;
+    int64_t deadline = limit < r->deadline ? limit : r->deadline;
+    char text[ADDR_PORT_TEXT_MAX];
+    struct addr addr = {.family = ADDR_NONE};
+    int err = find_addr(dialer, host, port, deadline, &addr, d);
+
+    timing->dns = clock_now() - began;
+    if (err == 0) {
+        began = clock_now();
+        err = tcp_dial(dialer->loop, &addr, r->local, deadline, out, d);
+        timing->connect = (err == 0 ? tcp_ready_nsec(*out) : clock_now()) - began;
+    }
+    if (err != ERR_TIMEOUT || limit >= r->deadline)
+        return err;
+    if (addr.family == ADDR_NONE)
+        return diag_set(d, ERR_DIAL_TIMEOUT, "dial tcp: lookup %.*s: i/o timeout", STR_ARG(host));
+    return diag_set(d, ERR_DIAL_TIMEOUT, "dial tcp %s: i/o timeout", addr_format_port(&addr, text));
+}
+
+/* Takes over `*s`: on failure it is closed. */
+YIELDS static int encrypt(struct dialer *dialer, const struct dial_request *r, struct stream **s,
+                          struct dial_timing *timing, struct diag *d)
+{
+    struct tls_request request = {.host = r->host, .offer_h2 = r->offer_h2, .no_alpn = r->no_alpn};
+    int64_t began = clock_now();
+    int err = tls_connect(dialer->tls, *s, &request, r->deadline, s, d);
+
+    timing->tls = clock_now() - began;
+    return err;
+}
+
+int dialer_dial(struct dialer *dialer, const struct dial_request *r, struct stream **out,
+                struct dial_timing *timing, struct diag *d)
+{
+    const struct proxy *proxy = r->proxy;
+    struct stream *s = NULL;
+    int err;
+
+    *timing = (struct dial_timing){0, 0, 0};
+    err = rules_check_host(dialer->options.rules, r->host, d);
+    if (err == 0 && proxy)
+        err = rules_check_host(dialer->options.rules, proxy->host, d);
+    if (err == 0)
+        err = connect_tcp(dialer, r, &s, timing, d);
+    if (err)
+        return err;
+    if (proxy && (proxy->kind == PROXY_SOCKS5 || r->is_tls || r->wants_tunnel)) {
+        err = proxy_open_tunnel(proxy, s, r->host, r->port, r->deadline, d);
+        if (err) {
+            stream_close(s);
+            return err;
+        }
+    }
+    if (r->is_tls)
+        err = encrypt(dialer, r, &s, timing, d);
+    if (err == 0)
+        *out = s;
+    return err;
+}
