@@ -395,8 +395,8 @@ static int lookup_error(struct str host, int status, struct diag *d)
     case ARES_EREFUSED:
     case ARES_EBADRESP:
         return diag_set(d, ERR_DNS, "lookup %.*s: server misbehaving", STR_ARG(host));
-    case ARES_ECONNREFUSED:
-        return diag_set(d, ERR_DNS, "lookup %.*s: connection refused by the name server",
+    case ARES_ECONNREFUSED: /* c-ares' last word after SERVFAIL too */
+        return diag_set(d, ERR_DNS, "lookup %.*s: server misbehaving or not reachable",
                         STR_ARG(host));
     default:
         return diag_set(d, ERR_DNS, "lookup %.*s: %s", STR_ARG(host), ares_strerror(status));

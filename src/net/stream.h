@@ -31,12 +31,11 @@ struct stream_bytes {
 struct stream_ops {
     /* Reads at least 1 byte; 0 is the peer's orderly end. *ready_nsec: when the data became
      * readable (see loop/loop.h), not when this fiber got round to reading it; NULL is allowed. */
-    YIELDS
-    ptrdiff_t (*read)(struct stream *s, void *out, size_t size, int64_t deadline,
-                      int64_t *ready_nsec);
+    YIELDS ptrdiff_t (*read)(struct stream *s, void *out, size_t size, int64_t deadline,
+                             int64_t *ready_nsec);
     /* Writes everything or fails. */
-    YIELDS
-    int (*write)(struct stream *s, const struct iovec *parts, size_t count, int64_t deadline);
+    YIELDS int (*write)(struct stream *s, const struct iovec *parts, size_t count,
+                        int64_t deadline);
     /* Whether an idle stream can take another request: open, and nothing unexpected arrived. */
     bool (*is_idle_healthy)(struct stream *s);
     /* More about the last failure than err_text knows ("remote error: tls: bad certificate"), or

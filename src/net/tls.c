@@ -371,7 +371,8 @@ static bool set_up_ssl(struct tls *t, const struct tls_request *request)
     SSL_set_app_data(t->ssl, t);
     SSL_set_connect_state(t->ssl);
     SSL_set_tlsext_status_type(t->ssl, TLSEXT_STATUSTYPE_ocsp);
-    if (addr_parse(t->host, &ip) != 0 && !SSL_set_tlsext_host_name(t->ssl, t->host.ptr))
+    if (addr_parse(t->host, &ip) != 0 &&
+        !SSL_set_tlsext_host_name(t->ssl, (void *)(uintptr_t)t->host.ptr))
         return false;
     if (request->no_alpn)
         return true;
