@@ -81,7 +81,7 @@ static int ssl_error(struct tls *t)
         tls_set_error(t, "%s", err_text(ERR_TLS_NOT_TLS));
         return ERR_TLS_NOT_TLS;
     case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-        return SSL_is_init_finished(t->ssl) ? ERR_UNEXPECTED_EOF : ERR_EOF;
+        return t->info.version ? ERR_UNEXPECTED_EOF : ERR_EOF;
     case SSL_R_CERTIFICATE_VERIFY_FAILED:
         if (t->verify_err)
             return t->verify_err;

@@ -17,6 +17,10 @@
 /* Runs fn(arg) on a fiber of a fresh loop until it returns. */
 void run_fiber(void (*fn)(void *arg), void *arg);
 
+/* System calls of the code under test: recv and sendmsg of the fixture take the place of libc's. */
+extern unsigned recv_calls;
+extern unsigned send_calls;
+
 /* A deadline that no test should reach. */
 int64_t soon(void);
 int64_t in_ms(int64_t ms);
@@ -27,7 +31,7 @@ struct addr loopback(uint16_t port);
 uint16_t dead_port(void);
 
 /* Calls serve(fd, arg) on a thread for each connection to the port that it returns, `count` times;
- * the descriptor is closed afterwards. */
+ * the descriptor is closed afterwards. run_fiber waits for the thread's end. */
 uint16_t serve(unsigned count, void (*serve)(int fd, void *arg), void *arg);
 
 /* The same over TLS: the thread has done the handshake when it calls. `config` outlives it. */

@@ -6,12 +6,31 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "support/test.h"
+
+unsigned recv_calls;
+unsigned send_calls;
+
+ssize_t recv(int fd, void *out, size_t size, int flags)
+{
+    recv_calls++;
+    return syscall(SYS_recvfrom, fd, out, size, flags, NULL, NULL);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    send_calls++;
+    return syscall(SYS_sendmsg, fd, msg, flags);
+}
+
+static void join_servers(void);
 
 struct start {
     void (*fn)(void *arg);
@@ -35,6 +54,7 @@ void run_fiber(void (*fn)(void *arg), void *arg)
     fiber_start(loop, fiber_main, &start);
     loop_run(loop);
     loop_free(loop);
+    join_servers();
 }
 
 int64_t in_ms(int64_t ms)
@@ -75,12 +95,18 @@ uint16_t dead_port(void)
     return port;
 }
 
+enum { SERVERS_MAX = 16 };
+
 struct listener {
+    pthread_t thread;
     int fd;
     unsigned count;
     void (*serve)(int fd, void *arg);
     void *arg;
 };
+
+static struct listener listeners[SERVERS_MAX];
+static size_t listener_count;
 
 static void *accept_loop(void *arg)
 {
@@ -94,24 +120,34 @@ static void *accept_loop(void *arg)
         l->serve(fd, l->arg);
         close(fd);
     }
-    close(l->fd);
-    mem_free(l);
     return NULL;
 }
 
 uint16_t serve(unsigned count, void (*serve_one)(int fd, void *arg), void *arg)
 {
-    struct listener *l = mem_zalloc(sizeof *l);
-    pthread_t thread;
+    struct listener *l = &listeners[listener_count++];
     uint16_t port;
 
+    CHECK(listener_count <= SERVERS_MAX);
+    signal(SIGPIPE, SIG_IGN);
     l->fd = listen_any(64, &port);
     l->count = count;
     l->serve = serve_one;
     l->arg = arg;
-    CHECK_EQ(pthread_create(&thread, NULL, accept_loop, l), 0);
-    pthread_detach(thread);
+    CHECK_EQ(pthread_create(&l->thread, NULL, accept_loop, l), 0);
     return port;
+}
+
+/* A server may still be at work when its client is done; what it works with must outlive it. */
+static void join_servers(void)
+{
+    while (listener_count > 0) {
+        struct listener *l = &listeners[--listener_count];
+
+        shutdown(l->fd, SHUT_RDWR);
+        pthread_join(l->thread, NULL);
+        close(l->fd);
+    }
 }
 
 void write_all(int fd, const char *data, size_t len)
