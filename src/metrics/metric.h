@@ -6,6 +6,7 @@
 #ifndef METRICS_METRIC_H
 #define METRICS_METRIC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
