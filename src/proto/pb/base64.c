@@ -1,0 +1,58 @@
+#include "proto/pb/base64.h"
+
+#include <stdint.h>
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void pb_base64_encode(struct str bytes, struct buf *out)
+{
+    const uint8_t *p = (const uint8_t *)bytes.ptr;
+
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t left = bytes.len - i;
+        uint32_t bits = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+                        (left > 2 ? p[i + 2] : 0);
+        char quad[4] = {alphabet[bits >> 18], alphabet[bits >> 12 & 63],
+                        left > 1 ? alphabet[bits >> 6 & 63] : '=',
+                        left > 2 ? alphabet[bits & 63] : '='};
+
+        buf_append(out, quad, sizeof quad);
+    }
+}
+
+static int value_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '+' || c == '-')
+        return 62;
+    return c == '/' || c == '_' ? 63 : -1;
+}
+
+bool pb_base64_decode(struct str text, struct buf *out)
+{
+    uint32_t bits = 0;
+    unsigned have = 0;
+
+    while (text.len > 0 && text.ptr[text.len - 1] == '=')
+        text.len--;
+    if (text.len % 4 == 1)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        int value = value_of(text.ptr[i]);
+
+        if (value < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            buf_append_char(out, (char)(bits >> have));
+        }
+    }
+    return true;
+}
