@@ -98,7 +98,7 @@ int addr_pool_parse(struct str text, struct addr_pool **out, struct diag *d)
     struct str rest = text;
 
     do {
-        struct range range;
+        struct range range = {.count = 0};
         int err = parse_range(str_trim(str_cut(&rest, ',')), &range, d);
 
         if (err) {

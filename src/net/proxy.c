@@ -62,12 +62,10 @@ static struct str basic_auth(struct arena *arena, struct str user, struct str pa
 {
     char *plain = arena_printf(arena, "%.*s:%.*s", STR_ARG(user), STR_ARG(password));
     size_t len = strlen(plain);
-    char *out = arena_alloc(arena, 6 + 4 * ((len + 2) / 3) + 1);
-    int encoded;
+    unsigned char *code = arena_alloc(arena, 4 * ((len + 2) / 3) + 1);
 
-    memcpy(out, "Basic ", 6);
-    encoded = EVP_EncodeBlock((unsigned char *)out + 6, (const unsigned char *)plain, (int)len);
-    return str_from(out, 6 + (size_t)encoded);
+    EVP_EncodeBlock(code, (const unsigned char *)plain, (int)len);
+    return str_of(arena_printf(arena, "Basic %s", (const char *)code));
 }
 
 /* Takes "scheme://" off the front of `*url`. Without one it is http. */

@@ -34,16 +34,19 @@ struct tls_context {
     bool roots_ready; /* the system's roots are read at the first handshake that needs them */
 };
 
+struct tls_findings;
+
 struct tls {
     struct stream stream;
     struct tls_info info;
     struct tls_context *ctx;
     struct stream *tcp; /* owned */
     SSL *ssl;
-    int io_error;   /* of the socket, from within OpenSSL; 0: none */
-    bool is_broken; /* failed: no closing alert any more */
-    int verify_err; /* ERR_TLS... found by verification */
-    char *error;    /* owned: text of the last failure; NULL: none */
+    int io_error;                  /* of the socket, from within OpenSSL; 0: none */
+    bool is_broken;                /* failed: no closing alert any more */
+    struct tls_findings *findings; /* while the server's certificate is verified */
+    int verify_err;                /* ERR_TLS... found by verification */
+    char *error;                   /* owned: text of the last failure; NULL: none */
     struct str host;
 };
 

@@ -11,24 +11,21 @@
 
 enum { NAMES_TEXT_MAX = 300 };
 
-/* What the chain's walk found: X509_V_ERR_ codes, 0: nothing. */
-struct findings {
+/* What the walk along the chain found: X509_V_ERR_ codes, 0: nothing. */
+struct tls_findings {
     int leaf_date;
     int authority;
     int other;
 };
 
-static int findings_index = -1;
-
-/* Once per process, before threads start or on first use by the thread that makes a context. */
-__attribute__((constructor)) static void make_index(void)
+static struct tls *tls_of_store(X509_STORE_CTX *store)
 {
-    findings_index = X509_STORE_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    return tls_of_ssl(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
 }
 
 static int note(int ok, X509_STORE_CTX *store)
 {
-    struct findings *f = X509_STORE_CTX_get_ex_data(store, findings_index);
+    struct tls_findings *f = tls_of_store(store)->findings;
     int err = X509_STORE_CTX_get_error(store);
 
     if (ok)
@@ -136,7 +133,7 @@ static bool name_matches(const struct tls *t, X509 *leaf, bool *is_ip)
 }
 
 /* Reports the weightiest finding; returns its X509_V_ERR_ code, 0: none. */
-static int judge(struct tls *t, X509 *leaf, const struct findings *f)
+static int judge(struct tls *t, X509 *leaf, const struct tls_findings *f)
 {
     bool is_ip;
 
@@ -164,20 +161,19 @@ static int judge(struct tls *t, X509 *leaf, const struct findings *f)
 
 int tls_verify(X509_STORE_CTX *store, void *arg)
 {
-    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    struct tls *t = tls_of_ssl(ssl);
+    struct tls *t = tls_of_store(store);
     X509 *leaf = X509_STORE_CTX_get0_cert(store);
-    struct findings f = {0, 0, 0};
+    struct tls_findings f = {0, 0, 0};
     int err;
 
     (void)arg;
     if (t->ctx->config->is_insecure)
         return 1;
-    X509_STORE_CTX_set_ex_data(store, findings_index, &f);
+    t->findings = &f;
     X509_STORE_CTX_set_verify_cb(store, note);
     if (X509_verify_cert(store) <= 0 && !f.leaf_date && !f.authority && !f.other)
         f.other = X509_V_ERR_UNSPECIFIED;
-    X509_STORE_CTX_set_ex_data(store, findings_index, NULL);
+    t->findings = NULL;
     err = judge(t, leaf, &f);
     X509_STORE_CTX_set_error(store, err ? err : X509_V_OK);
     return err == 0;

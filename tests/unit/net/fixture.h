@@ -25,6 +25,9 @@ extern unsigned send_calls;
 int64_t soon(void);
 int64_t in_ms(int64_t ms);
 
+/* Waits until an idle stream is no longer healthy; false: it stays so for seconds. */
+YIELDS bool turns_unhealthy(struct stream *s);
+
 struct addr loopback(uint16_t port);
 
 /* A port on which nobody listens. */
@@ -53,6 +56,10 @@ struct tls_server {
     char subject[64]; /* common name of the client's certificate */
 };
 uint16_t serve_tls(unsigned count, struct tls_server *server);
+
+/* For a server that is to sit still until its client says so (or some seconds have passed). */
+void stall_until_released(void);
+void release_server(void);
 
 void write_all(int fd, const char *data, size_t len);
 void read_exactly(int fd, char *out, size_t len);

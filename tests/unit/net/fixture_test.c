@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -65,6 +66,13 @@ int64_t in_ms(int64_t ms)
 int64_t soon(void)
 {
     return in_ms(20000);
+}
+
+bool turns_unhealthy(struct stream *s)
+{
+    for (int i = 0; i < 2000 && stream_is_idle_healthy(s); i++)
+        CHECK_EQ(fiber_sleep_until(in_ms(2)), 0);
+    return !stream_is_idle_healthy(s);
 }
 
 struct addr loopback(uint16_t port)
@@ -148,6 +156,19 @@ static void join_servers(void)
         pthread_join(l->thread, NULL);
         close(l->fd);
     }
+}
+
+static atomic_bool is_released;
+
+void stall_until_released(void)
+{
+    for (int i = 0; i < 2000 && !is_released; i++)
+        usleep(5000);
+}
+
+void release_server(void)
+{
+    is_released = true;
 }
 
 void write_all(int fd, const char *data, size_t len)

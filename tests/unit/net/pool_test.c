@@ -165,7 +165,7 @@ TEST(pool_costs_tens_of_nanoseconds)
     for (int i = 0; i < ROUNDS; i++)
         pool_give(&pool, pool_take(&pool, &key));
     each = (double)(clock_now() - began) / ROUNDS;
-    /* Measured: 25 ns optimised; the bound leaves room for sanitizers and a busy machine. */
+    /* Measured: 8 ns optimised; the bound leaves room for sanitizers and a busy machine. */
     CHECK(each < 2000);
     pool_deinit(&pool);
 }
