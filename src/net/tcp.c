@@ -14,6 +14,7 @@
 enum {
     PARTS_MAX = 16,         /* parts of a writev that go into one system call */
     KEEPALIVE_SECONDS = 30, /* HTP-23 */
+    STREAK_MAX = 32,        /* reads or writes without a wait before others get their turn */
 };
 
 /* One reader and one writer may wait on a socket at the same time (HTTP/2, WebSockets), so waiting
@@ -29,6 +30,7 @@ struct tcp {
     struct loop *loop;
     struct io io;
     struct wait waits[2]; /* by enum tcp_side */
+    unsigned streak;      /* attempts since the last wait */
 };
 
 static struct tcp *tcp_of(struct stream *s)
@@ -56,11 +58,25 @@ int tcp_wait(struct stream *s, enum tcp_side side, unsigned bits, int64_t deadli
     struct tcp *t = tcp_of(s);
     int err = 0;
 
+    t->streak = 0;
     t->waits[side] = (struct wait){fiber_current(), bits};
     while (!(t->io.ready & bits) && err == 0)
         err = fiber_park_until(deadline);
     t->waits[side].fiber = NULL;
     return err;
+}
+
+int tcp_take_turn(struct stream *s, int64_t deadline)
+{
+    struct tcp *t = tcp_of(s);
+
+    if (LIKELY(++t->streak < STREAK_MAX))
+        return 0;
+    t->streak = 0;
+    fiber_yield();
+    if (fiber_is_cancelled(fiber_current()))
+        return ERR_CANCELLED;
+    return loop_now(t->loop) >= deadline ? ERR_TIMEOUT : 0;
 }
 
 /* What a read or write that failed is called. */
@@ -141,11 +157,13 @@ static ptrdiff_t tcp_read(struct stream *s, void *out, size_t size, int64_t dead
                           int64_t *ready_nsec)
 {
     struct tcp *t = tcp_of(s);
+    int err = tcp_take_turn(s, deadline);
     ptrdiff_t got;
 
+    if (err)
+        return err;
     while ((got = tcp_try_read(s, out, size)) == -EAGAIN) {
-        int err = tcp_wait(s, TCP_READER, IO_READ, deadline);
-
+        err = tcp_wait(s, TCP_READER, IO_READ, deadline);
         if (err)
             return err;
     }
@@ -173,8 +191,8 @@ static int write_all(struct stream *s, struct iovec *parts, size_t count, int64_
     size_t done = 0;
 
     while (done < count) {
-        ptrdiff_t put = try_writev(tcp_of(s), parts + done, count - done);
-        int err;
+        int err = tcp_take_turn(s, deadline);
+        ptrdiff_t put = err ? err : try_writev(tcp_of(s), parts + done, count - done);
 
         if (put >= 0) {
             done += advance(parts + done, count - done, (size_t)put);

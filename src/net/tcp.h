@@ -40,6 +40,10 @@ MUST_USE ptrdiff_t tcp_try_write(struct stream *s, const void *data, size_t len)
 enum tcp_side { TCP_READER, TCP_WRITER }; /* whose wait it is */
 MUST_USE YIELDS int tcp_wait(struct stream *s, enum tcp_side side, unsigned bits, int64_t deadline);
 
+/* To be called before each attempt: after a long series without a wait it lets other fibers run, so
+ * that a peer faster than us cannot keep the worker to itself. 0, ERR_TIMEOUT or ERR_CANCELLED. */
+MUST_USE YIELDS int tcp_take_turn(struct stream *s, int64_t deadline);
+
 /* When the socket last became ready. */
 int64_t tcp_ready_nsec(const struct stream *s);
 /* Whether a readiness bit says that an idle socket has something to be read (data or its end). */

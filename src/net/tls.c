@@ -197,10 +197,12 @@ static ptrdiff_t tls_read(struct stream *s, void *out, size_t size, int64_t dead
 {
     struct tls *t = tls_of(s);
     int len = size > INT_MAX ? INT_MAX : (int)size;
+    int err = tcp_take_turn(t->tcp, deadline);
 
+    if (err)
+        return err;
     for (;;) {
         int got;
-        int err;
 
         ERR_clear_error();
         got = SSL_read(t->ssl, out, len);
@@ -273,10 +275,12 @@ static int tls_write(struct stream *s, const struct iovec *parts, size_t count, 
     skip(&c, 0);
     while (c.count > 0) {
         size_t len;
+        int err = tcp_take_turn(t->tcp, deadline);
         const char *data = gather(t->ctx, c, &len);
         int put;
-        int err;
 
+        if (err)
+            return err;
         ERR_clear_error();
         put = SSL_write(t->ssl, data, (int)len);
         if (put > 0) {

@@ -452,3 +452,82 @@ TEST(tcp_serves_a_reader_and_a_writer_at_once)
 
     run_fiber(read_and_write, &port);
 }
+
+/* --- peers that are too fast, or gone ------------------------------------------------------- */
+
+static void gush(int fd, void *arg)
+{
+    static const char data[1 << 20];
+
+    (void)arg;
+    while (send(fd, data, sizeof data, MSG_NOSIGNAL) > 0)
+        ;
+}
+
+static void count_turns(void *arg)
+{
+    unsigned *turns = arg;
+
+    while (!fiber_is_cancelled(fiber_current())) {
+        ++*turns;
+        fiber_yield();
+    }
+}
+
+static void drink(void *arg)
+{
+    struct stream *s = dial(*(uint16_t *)arg);
+    int64_t deadline = in_ms(100);
+    unsigned turns = 0;
+    struct fiber *other = fiber_start(fiber_loop(), count_turns, &turns);
+    char buf[4096];
+    ptrdiff_t got = 1;
+
+    while (got > 0 && clock_now() < deadline + 10 * NSEC_PER_SEC)
+        got = stream_read(s, buf, sizeof buf, deadline, NULL);
+    CHECK_EQ(got, ERR_TIMEOUT);
+    CHECK(turns > 10);
+    fiber_cancel(fiber_current());
+    got = 1;
+    while (got > 0)
+        got = stream_read(s, buf, sizeof buf, INT64_MAX, NULL);
+    CHECK_EQ(got, ERR_CANCELLED);
+    fiber_uncancel(fiber_current());
+    fiber_cancel(other);
+    fiber_yield();
+    stream_close(s);
+}
+
+TEST(tcp_reader_of_an_endless_stream_takes_turns_and_ends)
+{
+    uint16_t port = serve(1, gush, NULL);
+
+    run_fiber(drink, &port);
+}
+
+static void reset_later(int fd, void *arg)
+{
+    struct linger off = {1, 0};
+
+    (void)arg;
+    usleep(50000);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+}
+
+static void be_reset_while_writing(void *arg)
+{
+    struct stream *s = dial(*(uint16_t *)arg);
+    char *data = mem_zalloc(BIG);
+    int err = stream_write(s, data, BIG, soon());
+
+    CHECK(err == ERR_RESET || err == ERR_BROKEN_PIPE);
+    mem_free(data);
+    stream_close(s);
+}
+
+TEST(tcp_wakes_a_waiting_writer_on_a_reset)
+{
+    uint16_t port = serve(1, reset_later, NULL);
+
+    run_fiber(be_reset_while_writing, &port);
+}
