@@ -58,7 +58,11 @@ struct runner_ops {
                   struct vu **out, struct diag *d);
     void (*vu_free)(struct vu *vu);
 
-    /* Runs one iteration; emits iteration_duration and iterations, logs exceptions. */
+    /* Runs one iteration; emits iteration_duration and iterations, logs exceptions. A VU's
+     * iterations need not run on the same fiber, nor on the one that made it. A script that does
+     * not park asks now and then (its engine's interrupt handler) whether the deadline has passed
+     * or run_state_is_stopping, and ends as interrupted. Where the script has called
+     * run_state_abort the end is ITERATION_ABORT. */
     YIELDS
     enum iteration_end (*vu_run)(struct vu *vu, const struct iteration *iteration);
 
@@ -67,7 +71,9 @@ struct runner_ops {
     void (*vu_interrupt)(struct vu *vu);
 
     /* setup(): *json_out is what it returned, as JSON text on the heap (NULL: undefined). Runs in a
-     * transient VU with __VU 0. 0, ERR_TIMEOUT (exit code 100), or another error (107). */
+     * transient VU with __VU 0. 0, ERR_TIMEOUT (exit code 100), or another error (107). Fails with
+     * ERR_CANCELLED when its fiber is cancelled or run_state_is_stopping; teardown() and
+     * handleSummary() go on then. */
     YIELDS
     int (*setup)(struct runner *runner, struct worker_env *env, int64_t timeout_nsec,
                  char **json_out, struct diag *d);

@@ -1,0 +1,56 @@
+/* The VUs of one worker that no executor holds.
+ *
+ * A VU is not tied to a scenario: executors take VUs here and give them back, in turn (the one that
+ * has rested longest goes first), as in k6. One that finds the pool empty waits in line. A worker's
+ * thread only. */
+#ifndef ENGINE_VU_POOL_H
+#define ENGINE_VU_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fiber;
+struct vu;
+
+struct vu_slot {
+    struct vu *vu;
+    uint64_t id;            /* __VU */
+    void *owner;            /* for the executor that holds it */
+    bool is_running;        /* within vu_run */
+    bool is_unplanned;      /* added by an arrival rate; the planned ones don't count on it */
+    struct fiber *padding;  /* the fiber that sleeps out a minimum duration; NULL: none */
+    struct vu_slot *next;   /* in the pool, or in an executor's list */
+    uint64_t in_scenario[]; /* iterations so far, per scenario */
+};
+
+struct vu_slot *vu_slot_new(struct vu *vu, uint64_t id, size_t scenarios);
+
+/* Somebody who waits for a VU; embedded. */
+struct vu_waiter {
+    void (*take)(struct vu_waiter *waiter, struct vu_slot *slot);
+    struct vu_waiter *_next;
+    bool _waiting;
+};
+
+struct vu_pool {
+    struct vu_slot *_first;
+    struct vu_slot **_last;
+    struct vu_waiter *_first_waiter;
+    struct vu_waiter **_last_waiter;
+    size_t count;     /* idle */
+    size_t unplanned; /* of those that exist and are not held as such */
+};
+
+void vu_pool_init(struct vu_pool *pool);
+
+/* NULL when there is none. */
+struct vu_slot *vu_pool_take(struct vu_pool *pool);
+
+/* To the first who waits, else into the pool. `take` is called within. */
+void vu_pool_give(struct vu_pool *pool, struct vu_slot *slot);
+
+void vu_pool_wait(struct vu_pool *pool, struct vu_waiter *waiter);
+void vu_pool_unwait(struct vu_pool *pool, struct vu_waiter *waiter); /* no-op when not waiting */
+
+#endif
