@@ -1,0 +1,69 @@
+/* Scenarios: who runs what, when and how much; derived from the options once, then read-only.
+ *
+ * Source of fields, defaults and rules: k6.md "Scenarios", k6-features.md OPT-03 and section 8. */
+#ifndef ENGINE_SCENARIO_H
+#define ENGINE_SCENARIO_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/diag.h"
+#include "engine/pacer.h"
+
+struct options;
+
+enum executor_kind {
+    EXECUTOR_SHARED_ITERATIONS,
+    EXECUTOR_PER_VU_ITERATIONS,
+    EXECUTOR_CONSTANT_VUS,
+    EXECUTOR_RAMPING_VUS,
+    EXECUTOR_CONSTANT_ARRIVAL_RATE,
+    EXECUTOR_RAMPING_ARRIVAL_RATE,
+};
+
+const char *executor_name(enum executor_kind kind); /* "shared-iterations", ... */
+
+struct scenario {
+    char *name;
+    size_t index; /* in the list */
+    enum executor_kind kind;
+    char *exec; /* the exported function; "default" */
+    json_t *env;  /* object of texts, or NULL */
+    json_t *tags; /* object of texts, or NULL */
+    int64_t start_nsec; /* after the start of the test */
+    int64_t graceful_stop_nsec;
+    int64_t duration_nsec; /* of the executor's regular work; maxDuration for iterations */
+
+    uint64_t vus;        /* planned VUs: vus, preAllocatedVUs, or the most of the stages */
+    uint64_t max_vus;    /* of arrival rates: may grow to this; else as vus */
+    uint64_t iterations; /* all, or per VU */
+    uint64_t start_vus;  /* ramping-vus */
+    int64_t graceful_ramp_down_nsec;
+    uint64_t start_rate; /* arrival rates: at the beginning */
+    int64_t unit_nsec;   /* timeUnit */
+    struct stage *stages; /* of ramps; a constant rate is one stage */
+    size_t stage_count;
+};
+
+struct scenario_list {
+    struct scenario **list;
+    size_t count;
+};
+
+/* From the options: `scenarios`, or the shortcuts as the scenario "default". ERR_INVALID with a
+ * message that names the scenario and field. */
+MUST_USE int scenarios_derive(const struct options *o, struct scenario_list *out, struct diag *d);
+void scenarios_deinit(struct scenario_list *list);
+
+/* When the last scenario ends at the latest, graceful stop included. */
+int64_t scenarios_duration(const struct scenario_list *list);
+
+/* The most VUs at one time, with vus[i] of them in scenario i: those that don't overlap share. */
+uint64_t scenarios_most_vus(const struct scenario_list *list, const uint64_t *vus);
+
+/* "2 looping VUs for 1s (gracefulStop: 30s)": heap. */
+char *scenario_describe(const struct scenario *s);
+
+#endif
