@@ -1,8 +1,10 @@
-/* Executors: what turns a scenario into "start an iteration now", on one worker and its segment.
+/* What turns a scenario into "start an iteration now", on one worker.
  *
- * An executor runs on a fiber of its own. It works through slots: a slot is a VU of the worker's
- * pool on loan, with a fiber that runs its iterations. One file per kind (exec_*.c) says when slots
- * come, run and go; the rest is here. */
+ * An executor runs on its worker's thread from executor_start until executor_done, and holds VUs of
+ * the worker's pool meanwhile. Two kinds of machinery: VUs that loop (exec_vus.c: constant-vus and
+ * ramping-vus, and with a number of iterations shared-iterations and per-vu-iterations), and starts
+ * by the clock (exec_arrivals.c: the arrival rates). When VUs come and go is in the plan, when
+ * arrivals are due in the pacer: both are computed, not counted up, so nothing here drifts. */
 #ifndef ENGINE_EXECUTOR_H
 #define ENGINE_EXECUTOR_H
 
@@ -11,79 +13,63 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "engine/run_state.h"
-#include "engine/runner.h"
-#include "engine/scenario.h"
-#include "engine/segment.h"
-#include "loop/fiber.h"
 #include "loop/loop.h"
+#include "metrics/shard.h"
 
-struct worker;
 struct executor;
+struct plan_part;
+struct scenario_state;
+struct vu_slot;
+struct worker;
+struct worker_tallies;
 
-struct slot {
-    struct executor *x;
-    struct vu *vu; /* on loan from the worker's pool */
-    struct fiber *fiber;
-    uint64_t local_index; /* of this worker in this scenario, from 0 */
-    uint64_t iterations;  /* run in this scenario */
-    bool running;         /* an iteration is under way */
-    bool has_work;        /* arrival rates: a start was handed over */
-    bool leaving;         /* ramped down: no new iteration */
-    int64_t cut_nsec;     /* when a running iteration is interrupted at the latest */
-    struct timer cut;
-    struct slot *next;      /* in the executor's list */
-    struct slot *next_idle; /* arrival rates */
+struct executor_ops {
+    void (*start)(struct executor *x);
+    void (*stop)(struct executor *x); /* is_stopped is set */
+    void (*free)(struct executor *x);
+    /* Another worker has reserved an idle VU of this one for an arrival; NULL for those that loop.
+     */
+    void (*arrive)(struct executor *x, int64_t due);
 };
 
 struct executor {
+    const struct executor_ops *ops;
     struct worker *worker;
-    const struct scenario *scenario;
-    const struct segment *segment; /* this worker's part of the scenario */
     struct scenario_state *state;
-    uint32_t tags;      /* the tag set of the scenario's own samples */
-    int64_t start_nsec; /* monotonic */
-    int64_t end_nsec;   /* no new iteration from here on */
-    int64_t cut_nsec;   /* running ones are interrupted here */
-    bool stopping;
-    struct fiber *fiber; /* of the executor itself; NULL when it is over */
-    struct slot *slots;
-    struct slot *idle; /* arrival rates: those that wait for work, the latest first */
-    struct wait_group live;
-    struct timer cut;
-    uint64_t dropped;
-    bool said_insufficient;
+    struct worker_tallies *tallies; /* this worker's of the scenario */
+    const struct plan_part *part;   /* what of the scenario this worker does */
+    tagset_id drop_tags;            /* of dropped_iterations */
+    int64_t begin;                  /* monotonic: the scenario's start */
+    int64_t end;                    /* no iteration starts from here on */
+    int64_t kill;                   /* running ones are interrupted here */
+    bool is_started;
+    bool is_stopped; /* from outside: the run is aborted */
+    bool is_done;
 };
 
-/* Runs the scenario to its end on the calling fiber. */
-YIELDS void executor_run(struct executor *x);
+struct executor *executor_new(struct worker *worker, size_t scenario, tagset_id drop_tags);
+void executor_free(struct executor *x); /* NULL is allowed */
 
-/* Ends it now: nothing starts any more, what runs is interrupted. On the worker's thread. */
+/* `execution` is time 0 of the test's scenarios. */
+void executor_start(struct executor *x, int64_t execution);
+
+/* Starts nothing more and interrupts what runs; it is done soon after. */
 void executor_stop(struct executor *x);
 
-/* --- for exec_*.c ------------------------------------------------------------------------- */
+/* --- for the executors -------------------------------------------------------------------- */
 
-/* Starts a slot whose fiber runs `body`; NULL when the worker has no VU left to lend. */
-struct slot *executor_add_slot(struct executor *x, void (*body)(struct slot *slot));
+struct executor *exec_vus_new(void);
+struct executor *exec_arrivals_new(void);
 
-/* Whether another iteration may begin in this slot. */
-bool slot_may_start(const struct slot *slot);
+void executor_done(struct executor *x);
+void executor_drop(struct executor *x, uint64_t count); /* dropped_iterations */
 
-/* One iteration; false when it was interrupted or the run is stopping. */
-YIELDS bool slot_iterate(struct slot *slot);
-/* The same for an iteration whose number (iterationInInstance) was taken already. */
-YIELDS bool slot_iterate_numbered(struct slot *slot, uint64_t number);
+/* Runs one iteration, number `number` of the instance, on `slot`; when the options ask for a
+ * minimum duration, sleeps the rest of it, but not past the executor's end. On a fiber. */
+YIELDS void executor_iterate(struct executor *x, struct vu_slot *slot, uint64_t number,
+                             int64_t deadline);
 
-/* Sleeps until a time; false when the scenario is being stopped. */
-MUST_USE YIELDS bool executor_sleep_until(struct executor *x, int64_t nsec);
-
-/* Counts iterations that could not start. */
-void executor_drop(struct executor *x, uint64_t count);
-
-YIELDS void exec_shared_iterations(struct executor *x);
-YIELDS void exec_per_vu_iterations(struct executor *x);
-YIELDS void exec_constant_vus(struct executor *x);
-YIELDS void exec_ramping_vus(struct executor *x);
-YIELDS void exec_arrival_rate(struct executor *x);
+/* Ends what the slot does, if anything: its iteration, or its padding. */
+void executor_interrupt(struct executor *x, struct vu_slot *slot);
 
 #endif

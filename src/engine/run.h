@@ -1,10 +1,18 @@
-/* One test on this machine, from the first VU to the last sample.
+/* Runs one test on this machine, from VUs' init to teardown().
  *
- * run_execute goes through the phases of a test on the calling thread (control): workers and VUs
- * are initialised, setup() runs once, all scenarios start at one instant, teardown() runs once. The
- * caller is called back for each window of metrics and each tick; it never sees a worker.
+ *   init VUs (all workers at once) -> [paused] -> setup() once -> scenarios -> teardown() once ->
+ * end
  *
- * Source of the life cycle: k6-features.md section 8. */
+ * Main's thread has a loop; the caller's signals, progress and REST are ios and timers on it, and
+ * the hooks below are called on it. Each worker is a thread with a loop, a shard, VUs and executors
+ * of its own (worker.h); main and workers meet in posts between loops and in run_state.h.
+ *
+ * An abort (run_abort, exec.test.abort()) interrupts iterations at once; teardown() still runs if
+ * setup() had succeeded, and the last windows still come. A worker that does not answer, because
+ * some script neither yields nor can be interrupted, is left behind with an error after a time of
+ * grace.
+ *
+ * Threads: everything here on main's thread, in or out of its loop. */
 #ifndef ENGINE_RUN_H
 #define ENGINE_RUN_H
 
@@ -16,70 +24,123 @@
 #include "base/diag.h"
 #include "engine/run_state.h"
 
+struct loop;
 struct options;
+struct run;
 struct runner;
 struct saturation;
-struct scenario_list;
-struct segment;
 struct window;
 
-enum run_phase {
-    RUN_INIT_VUS,
-    RUN_SETUP,
-    RUN_PAUSED,
-    RUN_RUNNING,
-    RUN_TEARDOWN,
-    RUN_ENDED,
+/* What was measured in a second. */
+struct run_tick {
+    /* One of each worker that answered and one of the run itself (vus, vus_max, load_generator_*).
+     * Freed after the hook; to keep one, take it and leave NULL. */
+    struct window **windows;
+    size_t window_count;
+    int64_t second; /* of the run, from its making on */
+    bool is_last;
 };
 
-struct run_view {
-    enum run_phase phase;
-    uint64_t vus_planned; /* to be initialised beforehand */
-    int64_t elapsed_nsec; /* since the executors started; 0 before */
-    struct run_state *state;
-};
-
-struct run_callbacks {
+struct run_hooks {
     void *arg;
-    /* A window of one worker (or of control itself: vus, load_generator_*); the callee frees it. */
-    void (*window)(void *arg, struct window *w, int64_t run_second);
-    /* About ten times a second. */
-    void (*tick)(void *arg, const struct run_view *view);
-    /* After all windows of a second; returns true to stop the run (a threshold with
-     * abortOnFail). */
-    bool (*second)(void *arg, int64_t run_nsec);
+    void (*phase)(void *arg, enum run_phase phase); /* may be NULL */
+    void (*tick)(void *arg, struct run_tick *tick); /* each second and once at the end */
 };
 
 struct run_config {
-    const struct options *options;
+    const struct options *options; /* workers, setup and teardown, paused, rps, tags, ... */
     const struct scenario_list *scenarios;
-    const struct segment *segment;
+    const struct segment *segment; /* NULL: the whole */
     struct runner *runner;
-    unsigned workers;              /* 0: one per core that this process may use */
-    bool keep_samples;             /* windows carry every sample */
-    bool *stop_signal;             /* set by a signal handler: stop gracefully; may be NULL */
-    bool *paused;                  /* while true the start is held back; may be NULL */
-    struct saturation *saturation; /* watches this process; may be NULL */
-    struct run_callbacks callbacks;
+    bool keep_samples; /* for outputs that need every sample */
+    struct run_hooks hooks;
+};
+
+/* k6's exit codes (k6-features.md section 6). */
+enum {
+    EXIT_CODE_OK = 0,
+    EXIT_CODE_THRESHOLDS = 99,
+    EXIT_CODE_SETUP_TIMEOUT = 100,
+    EXIT_CODE_TEARDOWN_TIMEOUT = 101,
+    EXIT_CODE_TIMEOUT = 102,
+    EXIT_CODE_REST = 103,
+    EXIT_CODE_CONFIG = 104,
+    EXIT_CODE_SIGNAL = 105,
+    EXIT_CODE_ADDRESS = 106,
+    EXIT_CODE_SCRIPT_ERROR = 107,
+    EXIT_CODE_SCRIPT_ABORT = 108,
+    EXIT_CODE_CRASH = 109,
+    EXIT_CODE_MARKED_FAILED = 110,
+    EXIT_CODE_OTHER = 255,
 };
 
 struct run_result {
-    enum stop_reason stopped;
-    char *stop_message; /* heap or NULL */
+    /* Of the run itself: crossed thresholds without abortOnFail are the caller's to see (they give
+     * 99 where this says 0 or 110). */
+    int exit_code;
+    enum run_abort_reason reason;
+    const char *message; /* of the abort; NULL: none. Valid until run_free */
     bool marked_failed;
-    int error;                /* of a phase; 0: none. The diag has its text */
-    enum run_phase failed_in; /* where, with an error */
-    int64_t run_nsec;         /* from the start of setup to the end of teardown */
-    int64_t start_wall_nsec;
+    int64_t start_wall_nsec; /* 0: it never started */
+    int64_t duration_nsec;   /* for rates: from the start, before setup(), to the end */
+    uint64_t completed;
+    uint64_t interrupted;
 };
 
-/* Runs the test. Returns 0 also when it was stopped or a phase failed (see result); an error when
- * it could not begin. */
-MUST_USE int run_execute(const struct run_config *config, struct run_result *result,
-                         struct diag *d);
+/* What the config points to outlives the run. `loop` is main's, not running now. */
+struct run *run_new(const struct run_config *config, struct loop *loop);
 
-/* Calls handleSummary on a fresh VU's runtime, with the workers' set-up (a loop of its own). */
-MUST_USE int run_handle_summary(const struct run_config *config, const char *data_json,
-                                char **json_out, struct diag *d);
+/* Runs the test: runs main's loop until the test has ended. Errors of the script outside of
+ * iterations, and what saturates this machine, are logged, once. */
+void run_test(struct run *run, struct run_result *out);
+
+/* After run_test, while the workers still live: handleSummary(data), on a worker. Runs main's loop.
+ * 0 with *json_out (heap; NULL: there is none, or it returned nothing), ERR_TIMEOUT, or what the
+ * script threw. */
+MUST_USE int run_handle_summary(struct run *run, const char *data_json, char **json_out,
+                                struct diag *d);
+
+/* Ends the workers, frees VUs. False when a worker had to be left behind: what it uses stays as it
+ * is then, so end the process without tidying up. */
+bool run_free(struct run *run); /* NULL is allowed */
+
+/* --- while it runs ------------------------------------------------------------------------ */
+
+/* Ends the run gracefully, as soon as it can; the first reason stays. */
+void run_abort(struct run *run, enum run_abort_reason reason, const char *message);
+
+/* Starts a paused run; no-op otherwise. */
+void run_resume(struct run *run);
+
+const struct run_state *run_get_state(const struct run *run);
+enum run_phase run_get_phase(const struct run *run);
+
+/* What setup() returned, as JSON; NULL: undefined, or not yet. */
+const char *run_setup_data(const struct run *run);
+
+/* Spans in which this machine was the bottleneck (engine/saturation.h). */
+const struct saturation *run_saturation(const struct run *run);
+
+/* VUs that are initialised before the start; with them, the most that there may come to be. */
+uint64_t run_planned_vus(const struct run *run);
+uint64_t run_max_vus(const struct run *run);
+
+enum scenario_phase { SCENARIO_WAITING, SCENARIO_RUNNING, SCENARIO_DONE };
+
+/* What a progress bar shows. */
+struct scenario_progress {
+    const struct scenario *scenario;
+    enum scenario_phase phase;
+    double fraction;         /* 0 to 1 */
+    int64_t starts_in_nsec;  /* while waiting */
+    int64_t elapsed_nsec;    /* at most the scenario's duration */
+    uint64_t iterations_all; /* 0: not bounded by a number; counts.completed are done */
+    double rate;             /* arrival rates: wanted now by the test, per timeUnit */
+    uint64_t vus_wanted;     /* VUs that loop: now */
+    uint64_t vus;            /* of this instance: as the options say */
+    uint64_t max_vus;
+    struct scenario_counts counts;
+};
+void run_scenario_progress(const struct run *run, size_t index, struct scenario_progress *out);
 
 #endif
