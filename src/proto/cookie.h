@@ -33,10 +33,10 @@ enum cookie_same_site {
 struct cookie {
     struct str name;
     struct str value;
-    struct str domain; /* as given, without a leading dot; empty: the host alone */
+    struct str domain; /* as given (a leading dot means nothing); empty: the host alone */
     struct str path;   /* as given; empty: the default path */
     int64_t expires;   /* seconds since 1970; read when has_expires */
-    int64_t max_age;   /* seconds; read when has_max_age; zero or less: delete now */
+    int64_t max_age;   /* seconds; read when has_max_age; -1 (as Go, for 0 too): delete now */
     bool has_expires;
     bool has_max_age;
     bool secure;

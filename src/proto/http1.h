@@ -77,14 +77,15 @@ MUST_USE int http1_parse_head(char *data, size_t len, size_t lines, bool is_head
 /* --- chunked bodies -------------------------------------------------------------------------- */
 
 struct http1_chunks {
-    uint64_t left; /* of the chunk's data, or its size while that is being read */
-    size_t line;   /* bytes of the present line, or of all trailers */
+    const char *why; /* after an error: a static text */
+    uint64_t left;   /* of the chunk's data, or its size while that is being read */
+    size_t line;     /* bytes of the present line, or of all trailers */
     uint32_t trailers;
     uint8_t state;
 };
 #define HTTP1_CHUNKS_INIT                                                                          \
     {                                                                                              \
-        0, 0, 0, 0                                                                                 \
+        NULL, 0, 0, 0, 0                                                                           \
     }
 
 enum http1_chunk_event {

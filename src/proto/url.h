@@ -65,7 +65,8 @@ uint16_t url_default_port(struct str scheme);
 void url_query_escape(struct str s, struct buf *out);
 /* For one segment of a path: a space becomes "%20", "/" becomes "%2F". */
 void url_path_escape(struct str s, struct buf *out);
-/* ERR_SYNTAX on a "%" that two hex digits do not follow. `plus_is_space`: in queries and forms. */
+/* ERR_SYNTAX on a "%" that two hex digits do not follow, ERR_LIMIT when `out` is full.
+ * `plus_is_space`: in queries and forms. */
 MUST_USE int url_unescape(struct str s, bool plus_is_space, struct buf *out);
 
 #endif
