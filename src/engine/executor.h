@@ -23,6 +23,8 @@ struct vu_slot;
 struct worker;
 struct worker_tallies;
 
+enum { STACK_TRIM_EVERY = 128 }; /* iterations: see fiber_trim_stack */
+
 struct executor_ops {
     void (*start)(struct executor *x);
     void (*stop)(struct executor *x); /* is_stopped is set */

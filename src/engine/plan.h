@@ -27,7 +27,7 @@ struct plan_span {
 /* One VU of a scenario, in spans that follow closely enough to be the same VU's. */
 struct plan_task {
     uint64_t seat;
-    struct plan_span *spans; /* owned by the plan */
+    const struct plan_span *spans; /* the plan's */
     size_t span_count;
 };
 
@@ -44,6 +44,7 @@ struct plan {
     size_t scenarios;
     uint64_t seats;          /* VUs to initialise, over all workers */
     struct plan_part *parts; /* [scenario * workers + worker] */
+    struct plan_span *_spans;
 };
 
 void plan_init(struct plan *p, const struct scenario_list *scenarios, const struct segment *segment,
@@ -55,10 +56,9 @@ const struct plan_part *plan_part(const struct plan *p, size_t scenario, size_t 
 /* How many of the seats are a worker's. */
 uint64_t plan_worker_seats(const struct plan *p, size_t worker);
 
-/* The iterations of a scenario that an instance with this segment makes: of shared iterations by
- * its share of the VUs, of per-vu-iterations by its number of VUs; 0 for the others. `out` (NULL is
- * allowed) is then the segment of the iterations' numbers; the caller frees it. */
+/* What an instance with this segment does of a scenario: the number of its iterations (all of them;
+ * 0 when the time ends it) and, in `numbering`, which of the test's iterations those are. */
 uint64_t plan_iterations(const struct scenario *scenario, const struct segment *segment,
-                         struct segment *out);
+                         struct segment *numbering);
 
 #endif

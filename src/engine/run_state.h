@@ -69,13 +69,14 @@ static inline void tally_add(struct tally *t, int64_t by)
 
 /* What one worker counts: of the whole run, and again of each scenario. */
 struct worker_tallies {
-    _Alignas(CACHE_LINE) struct tally vus_active; /* running a scenario's iterations */
+    struct tally vus_active; /* running a scenario's iterations */
     struct tally vus_held; /* of a scenario: VUs that its executor holds; of the run: initialised */
     struct tally completed;
     struct tally interrupted;
     struct tally dropped;
     struct tally late_starts; /* arrivals that began more than LATE_NSEC after they were due */
     _Atomic int64_t idle;     /* of arrival rates: VUs that any worker may reserve */
+    char _apart[CACHE_LINE];  /* from what other threads write */
 };
 
 enum { LATE_NSEC = 10 * 1000 * 1000 };
@@ -86,7 +87,8 @@ struct scenario_state {
     uint64_t vus;             /* planned in this instance */
     uint64_t max_vus;
     uint64_t iterations; /* of all VUs of this instance; 0: the time ends it */
-    _Alignas(CACHE_LINE) _Atomic uint64_t next_iteration; /* iterationInInstance */
+    char _apart[CACHE_LINE];
+    _Atomic uint64_t next_iteration; /* iterationInInstance */
     _Atomic uint64_t pot;            /* shared iterations that nobody has taken */
     _Atomic uint64_t unplanned_left; /* VUs that may still be added */
     _Atomic uint64_t workers_left;   /* that have not finished it */
@@ -109,11 +111,13 @@ struct run_state {
     _Atomic int64_t execution;    /* monotonic: time 0 of the scenarios; 0: not yet */
     _Atomic int64_t ended;        /* monotonic; 0: not yet */
 
-    _Alignas(CACHE_LINE) _Atomic uint64_t next_vu; /* ids given out */
-    atomic_bool stopping;                          /* iterations must end now */
-    atomic_bool marked_failed;                     /* exec.test.fail(): exit code 110 */
-    _Atomic(struct run_abort *) abort;             /* owned; the first one stays */
-    _Alignas(CACHE_LINE) _Atomic int64_t rps_next;
+    char _apart[CACHE_LINE];
+    _Atomic uint64_t next_vu;          /* ids given out */
+    atomic_bool stopping;              /* iterations must end now */
+    atomic_bool marked_failed;         /* exec.test.fail(): exit code 110 */
+    _Atomic(struct run_abort *) abort; /* owned; the first one stays */
+    char _apart_too[CACHE_LINE];
+    _Atomic int64_t rps_next;
 };
 
 /* `scenarios` and `segment` outlive it. `rps` 0: no limit. */

@@ -39,7 +39,7 @@ struct process_load {
     uint64_t memory_limit; /* of the machine or the control group */
     uint64_t descriptors;
     uint64_t descriptor_limit;
-    uint64_t ports_used;
+    uint64_t ports_used; /* by connections of this process, and by those that linger (TIME_WAIT) */
     uint64_t ports;
 };
 
@@ -54,12 +54,13 @@ struct saturation_span {
     int64_t to_nsec;
     enum saturation_cause cause; /* of most of its seconds */
     int64_t max_lag_nsec;
-    double max_busy; /* 0 to 1, of the busiest worker */
-    unsigned _seconds[3];
+    double max_busy;      /* 0 to 1, of the busiest worker */
+    unsigned _seconds[3]; /* by cause */
+    unsigned _saturated;  /* seconds */
 };
 
 enum saturation_warning {
-    SATURATION_WARN_BOTTLENECK,  /* the current span just became one */
+    SATURATION_WARN_BOTTLENECK,  /* a span counts, for the first time */
     SATURATION_WARN_DESCRIPTORS, /* 90 % of the limit */
     SATURATION_WARN_PORTS,       /* 80 % of the local ports */
     SATURATION_WARN_MEMORY,      /* 90 % of the memory */
@@ -97,6 +98,7 @@ struct probe {
     int64_t _cpu_nsec;
     int64_t _at_nsec;
     uint64_t _memory_limit;
+    uint64_t _ports;
 };
 void probe_init(struct probe *p, int64_t now_nsec);
 void probe_read(struct probe *p, int64_t now_nsec, struct process_load *out);

@@ -10,18 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct executor;
 struct fiber;
 struct vu;
 
 struct vu_slot {
     struct vu *vu;
     uint64_t id;            /* __VU */
-    void *owner;            /* for the executor that holds it */
-    bool is_running;        /* within vu_run */
-    bool is_unplanned;      /* added by an arrival rate; the planned ones don't count on it */
-    struct fiber *padding;  /* the fiber that sleeps out a minimum duration; NULL: none */
+    struct executor *owner; /* who holds it; NULL in the pool */
     struct vu_slot *next;   /* in the pool, or in an executor's list */
-    uint64_t in_scenario[]; /* iterations so far, per scenario */
+    struct fiber *padding;  /* the fiber that sleeps out a minimum duration; NULL: none */
+    int64_t due;            /* of arrival rates: when the iteration should have begun */
+    bool is_running;        /* within vu_run */
+    bool is_unplanned;      /* held as one that nobody planned for */
+    uint64_t in_scenario[]; /* iterations so far, by scenario */
 };
 
 struct vu_slot *vu_slot_new(struct vu *vu, uint64_t id, size_t scenarios);
@@ -39,7 +41,7 @@ struct vu_pool {
     struct vu_waiter *_first_waiter;
     struct vu_waiter **_last_waiter;
     size_t count;     /* idle */
-    size_t unplanned; /* of those that exist and are not held as such */
+    size_t unplanned; /* VUs that were added while running and that nobody holds as such */
 };
 
 void vu_pool_init(struct vu_pool *pool);

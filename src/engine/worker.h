@@ -61,7 +61,8 @@ struct worker {
     struct diag diag;
     struct fiber *setup_fiber; /* NULL: setup() is not running */
     bool is_stopped;
-    bool is_inited; /* the runner's worker_init succeeded */
+    bool is_inited;  /* the runner's worker_init succeeded */
+    bool abort_said; /* to main */
     struct worker_thread *_thread;
 };
 
@@ -103,9 +104,11 @@ struct worker_report {
 };
 void worker_take_report(struct worker_report *report);
 
-/* Frees its VUs, ends the thread and frees the worker. Waits until the deadline (monotonic); false
- * when the thread had not ended by then: nothing of it is freed then. */
-MUST_USE bool worker_end(struct worker *w, int64_t deadline);
+/* Frees its VUs and ends the thread. */
+void worker_quit(struct worker *w);
+/* After worker_quit: frees the worker once its thread has ended. False when it had not by the
+ * deadline (monotonic): nothing more is freed then. */
+MUST_USE bool worker_join(struct worker *w, int64_t deadline);
 
 /* --- on the worker's thread --------------------------------------------------------------- */
 
