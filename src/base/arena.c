@@ -6,7 +6,8 @@
 
 #include "base/mem.h"
 
-enum { BLOCK_MIN = 4096, ALIGN = 16 };
+/* A block of one large response is not kept for ever by each of thousands of VUs. */
+enum { BLOCK_MIN = 4096, ALIGN = 16, KEEP_MAX = 64 * 1024 };
 
 struct arena_block {
     struct arena_block *next;
@@ -36,6 +37,10 @@ void arena_reset(struct arena *a)
 
     if (!keep)
         return;
+    if (keep->size > KEEP_MAX) {
+        arena_deinit(a);
+        return;
+    }
     a->_head = keep->next;
     arena_deinit(a);
     keep->next = NULL;

@@ -19,7 +19,7 @@ struct arena {
 
 void arena_init(struct arena *a);
 void arena_deinit(struct arena *a); /* frees everything */
-void arena_reset(struct arena *a);  /* forgets everything, keeps the newest block */
+void arena_reset(struct arena *a);  /* forgets everything, keeps the newest block if it is small */
 
 void *arena_alloc(struct arena *a, size_t size);  /* aligned for any type, uninitialised */
 void *arena_zalloc(struct arena *a, size_t size); /* zeroed */

@@ -113,6 +113,11 @@ bool buf_is_over(const struct buf *b)
     return b->_over;
 }
 
+size_t buf_left(const struct buf *b)
+{
+    return b->_over ? 0 : b->_max - b->len;
+}
+
 struct str buf_str(const struct buf *b)
 {
     return str_from(b->data ? b->data : "", b->len);

@@ -46,6 +46,7 @@ void buf_added(struct buf *b, size_t len);
 void buf_consume(struct buf *b, size_t len);
 
 bool buf_is_over(const struct buf *b);
+size_t buf_left(const struct buf *b); /* how many bytes more it may hold */
 struct str buf_str(const struct buf *b);
 
 /* Hands the bytes (NUL-terminated, heap) to the caller, who frees them with mem_free; never NULL.

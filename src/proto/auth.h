@@ -15,7 +15,7 @@
 /* "Basic dXNlcjpwYXNz", in the arena. */
 struct str auth_basic(struct str user, struct str password, struct arena *a);
 
-/* --- digest ---------------------------------------------------------------------------------- */
+/* --- digest ------------------------------------------------------------------------------- */
 
 enum digest_algorithm {
     DIGEST_MD5,
@@ -57,8 +57,7 @@ struct digest_request {
 struct str digest_authorization(const struct digest_challenge *challenge,
                                 const struct digest_request *request, struct arena *a);
 
-/* --- NTLM --------------------------------------------------------------------------------------
- */
+/* --- NTLM --------------------------------------------------------------------------------- */
 
 /* "NTLM <type 1 message>": opens the handshake. */
 struct str ntlm_negotiate(struct arena *a);

@@ -60,13 +60,13 @@ static char *some_room(struct buf *out, size_t *size)
 {
     size_t want = out->len > STEP ? out->len : STEP;
 
-    if (want > out->_max - out->len)
-        want = out->_max - out->len;
+    if (want > buf_left(out))
+        want = buf_left(out);
     *size = want;
     return want ? buf_room(out, want) : NULL;
 }
 
-/* --- gzip and deflate ------------------------------------------------------------------------- */
+/* --- gzip and deflate --------------------------------------------------------------------- */
 
 /* zlib counts in unsigned int. */
 static void feed(z_stream *z, struct str *in)
@@ -165,8 +165,7 @@ static bool is_zlib(struct str in)
     return (first & 15) == 8 && (first * 256 + (unsigned char)in.ptr[1]) % 31 == 0;
 }
 
-/* --- brotli ------------------------------------------------------------------------------------
- */
+/* --- brotli ------------------------------------------------------------------------------- */
 
 static int brotli_encode(struct str in, struct buf *out)
 {
@@ -228,8 +227,7 @@ static int brotli_decode(struct str in, struct buf *out)
     return err;
 }
 
-/* --- zstd --------------------------------------------------------------------------------------
- */
+/* --- zstd --------------------------------------------------------------------------------- */
 
 static int zstd_encode(struct str in, struct buf *out)
 {
@@ -249,7 +247,7 @@ static int zstd_encode(struct str in, struct buf *out)
 static int zstd_decode_with(ZSTD_DStream *s, struct str in, struct buf *out)
 {
     ZSTD_inBuffer from = {in.ptr, in.len, 0};
-    size_t left = 1;
+    size_t left;
 
     if (ZSTD_isError(ZSTD_DCtx_setParameter(s, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
         return ERR_DECOMPRESS;
@@ -266,8 +264,10 @@ static int zstd_decode_with(ZSTD_DStream *s, struct str in, struct buf *out)
             buf_added(out, to.pos);
         else if (to.pos > 0)
             return ERR_LIMIT;
+        if (from.pos == from.size && left == 0)
+            return 0;
         if (from.pos == from.size && to.pos < to.size)
-            return left == 0 ? 0 : ERR_DECOMPRESS;
+            return ERR_DECOMPRESS;
     }
 }
 
@@ -280,8 +280,7 @@ static int zstd_decode(struct str in, struct buf *out)
     return err;
 }
 
-/* --- chains ------------------------------------------------------------------------------------
- */
+/* --- chains ------------------------------------------------------------------------------- */
 
 static int encode_one(enum compress_kind kind, struct str in, struct buf *out)
 {
@@ -319,7 +318,8 @@ typedef int step_fn(enum compress_kind kind, struct str in, struct buf *out);
 static int run_chain(const struct compress_chain *chain, step_fn *step, bool is_backward,
                      struct str in, struct buf *out)
 {
-    struct buf between[2] = {BUF_INIT(out->_max), BUF_INIT(out->_max)};
+    size_t max = out->len + buf_left(out);
+    struct buf between[2] = {BUF_INIT(max), BUF_INIT(max)};
     int err = 0;
 
     if (chain->count == 0)

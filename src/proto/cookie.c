@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "proto/header.h"
 
-/* --- dates (RFC 6265 5.1.1) ------------------------------------------------------------------ */
+/* --- dates (RFC 6265 5.1.1) --------------------------------------------------------------- */
 
 enum { HAS_TIME = 1, HAS_DAY = 2, HAS_MONTH = 4, HAS_YEAR = 8, HAS_ALL = 15 };
 
@@ -141,7 +141,7 @@ int cookie_date_parse(struct str text, int64_t *out)
     return 0;
 }
 
-/* --- Set-Cookie ------------------------------------------------------------------------------- */
+/* --- Set-Cookie --------------------------------------------------------------------------- */
 
 static bool has_control(struct str s)
 {

@@ -51,7 +51,7 @@ MUST_USE int cookie_parse(struct str text, struct cookie *out);
 /* A date in any of the forms that servers use (RFC 6265 5.1.1); ERR_SYNTAX. Seconds since 1970. */
 MUST_USE int cookie_date_parse(struct str text, int64_t *out);
 
-/* --- the jar -------------------------------------------------------------------------------- */
+/* --- the jar ------------------------------------------------------------------------------ */
 
 struct cookie_jar;
 

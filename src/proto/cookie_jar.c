@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "net/addr.h"
 #include "proto/cookie.h"
+#include "proto/header.h"
 #include "proto/url.h"
 
 struct entry {
@@ -63,7 +64,7 @@ static void remove_at(struct cookie_jar *jar, size_t i)
     memmove(&jar->entries[i], &jar->entries[i + 1], (jar->count - i) * sizeof *jar->entries);
 }
 
-/* --- matching (RFC 6265 5.1.3, 5.1.4) --------------------------------------------------------- */
+/* --- matching (RFC 6265 5.1.3, 5.1.4) ----------------------------------------------------- */
 
 static struct str without_end_dot(struct str host)
 {
@@ -182,7 +183,7 @@ void cookie_jar_delete(struct cookie_jar *jar, const struct url *url, struct str
     }
 }
 
-/* --- storing (RFC 6265 5.3) ------------------------------------------------------------------- */
+/* --- storing (RFC 6265 5.3) --------------------------------------------------------------- */
 
 static bool is_ip(struct str host)
 {
@@ -319,6 +320,9 @@ int cookie_jar_set(struct cookie_jar *jar, const struct url *url, const struct c
         return err;
     if (!e.path.len || e.path.ptr[0] != '/')
         e.path = default_path(url);
+    /* A script may set anything; what would break the Cookie field gets no further. */
+    if (!header_is_token(e.name) || !header_is_value(e.value))
+        return ERR_INVALID;
     if (e.name.len + e.value.len + e.domain.len + e.path.len > COOKIE_MAX_BYTES)
         return ERR_INVALID;
     old = find_same(jar, &e);

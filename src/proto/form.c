@@ -7,7 +7,7 @@
 #include "base/rng.h"
 #include "proto/url.h"
 
-/* --- urlencoded ------------------------------------------------------------------------------- */
+/* --- urlencoded --------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -39,7 +39,7 @@ void form_urlencode(const struct form_field *fields, size_t count, struct buf *o
     mem_free(sorted);
 }
 
-/* --- multipart -------------------------------------------------------------------------------- */
+/* --- multipart ---------------------------------------------------------------------------- */
 
 void multipart_boundary(char *out)
 {

@@ -16,8 +16,7 @@ struct form_field {
 /* "a=1&b=x+y": sorted by name, fields of one name in their order. */
 void form_urlencode(const struct form_field *fields, size_t count, struct buf *out);
 
-/* --- multipart (RFC 7578) ----------------------------------------------------------------------
- */
+/* --- multipart (RFC 7578) ----------------------------------------------------------------- */
 
 enum { MULTIPART_BOUNDARY_MAX = 72 };
 

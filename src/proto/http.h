@@ -32,7 +32,7 @@ struct dialer;
 struct http_client;
 struct http_response;
 
-/* --- the client of a VU ---------------------------------------------------------------------- */
+/* --- the client of a VU ------------------------------------------------------------------- */
 
 enum http_debug_what { HTTP_DEBUG_REQUEST, HTTP_DEBUG_RESPONSE };
 
@@ -66,7 +66,7 @@ void http_client_close_idle(struct http_client *client);
 /* Bytes on the wire (TLS and handshakes included) since the last call: data_sent, data_received. */
 void http_client_take_bytes(struct http_client *client, uint64_t *sent, uint64_t *received);
 
-/* --- requests -------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------- */
 
 enum http_auth {
     HTTP_AUTH_AUTO, /* basic when the URL has a user */
@@ -106,7 +106,7 @@ struct http_request {
     void *hop_arg;
 };
 
-/* --- responses ------------------------------------------------------------------------------- */
+/* --- responses ---------------------------------------------------------------------------- */
 
 /* Nanoseconds (k6-features.md MET-09). `blocked` contains connecting and tls_handshaking and the
  * name's lookup; duration = sending + waiting + receiving. */

@@ -169,7 +169,7 @@ static int read_status_line(struct reader *r)
         return refuse(r, "malformed HTTP status code");
     r->head->minor = p[7] == '0' ? 0 : 1;
     r->head->status = (p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0');
-    r->head->reason = str_trim(str_from_index(line, 12));
+    r->head->status_text = str_trim(str_from_index(line, 9));
     return 0;
 }
 

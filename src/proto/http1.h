@@ -25,14 +25,14 @@ enum {
     HTTP1_TRAILER_MAX = 64 * 1024,
 };
 
-/* --- requests -------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------- */
 
 /* The head "METHOD target HTTP/1.1", the headers in their order, the empty line; in the arena.
  * Names and values have been checked by the caller (header.h). */
 struct str http1_write_head(struct str method, struct str target, const struct http_header *headers,
                             size_t count, struct arena *a);
 
-/* --- response heads -------------------------------------------------------------------------- */
+/* --- response heads ----------------------------------------------------------------------- */
 
 enum http1_body {
     HTTP1_BODY_NONE,
@@ -43,8 +43,8 @@ enum http1_body {
 
 struct http1_head {
     int status;
-    int minor; /* HTTP/1.minor: 0 or 1 */
-    struct str reason;
+    int minor;                   /* HTTP/1.minor: 0 or 1 */
+    struct str status_text;      /* "200 OK" */
     struct http_header *headers; /* names canonical, values trimmed */
     size_t header_count;
     enum http1_body body;
@@ -74,7 +74,7 @@ MUST_USE ptrdiff_t http1_scan_head(struct http1_scan *scan, const char *data, si
 MUST_USE int http1_parse_head(char *data, size_t len, size_t lines, bool is_head, struct arena *a,
                               struct http1_head *out, const char **why);
 
-/* --- chunked bodies -------------------------------------------------------------------------- */
+/* --- chunked bodies ----------------------------------------------------------------------- */
 
 struct http1_chunks {
     const char *why; /* after an error: a static text */

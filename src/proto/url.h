@@ -59,7 +59,7 @@ bool url_is_same_origin(const struct url *a, const struct url *b);
 /* 80 for http and ws, 443 for https and wss, else 0. */
 uint16_t url_default_port(struct str scheme);
 
-/* --- escaping ------------------------------------------------------------------------------- */
+/* --- escaping ----------------------------------------------------------------------------- */
 
 /* For a query or a form: letters, digits and "-_.~" stay, a space becomes "+". */
 void url_query_escape(struct str s, struct buf *out);

@@ -1,0 +1,106 @@
+/* What the files of the HTTP client share; nobody else includes it.
+ *
+ * http.c runs a chain of hops: redirects, cookies, limits. http_auth.c answers 401s. http_hop.c
+ * runs one hop: its header list, a connection, retries, the report. http1_exchange.c moves one
+ * request and one response over a connection; another protocol is another function with its
+ * signature, chosen in http_hop.c by what the connection speaks. http_error.c names failures. */
+#ifndef PROTO_HTTP_INTERNAL_H
+#define PROTO_HTTP_INTERNAL_H
+
+#include "base/diag.h"
+#include "net/pool.h"
+#include "proto/auth.h"
+#include "proto/http.h"
+#include "proto/http1.h"
+
+struct http_client {
+    struct http_client_options options;
+    struct pool pool;
+    uint64_t sent; /* bytes on the wire not yet taken */
+    uint64_t received;
+};
+
+enum auth_step { AUTH_NOT_ASKED, AUTH_NEGOTIATED, AUTH_ANSWERED };
+
+/* One http_send: what stays the same, and what the next hop sends. */
+struct http_chain {
+    struct http_client *client;
+    const struct http_request *request;
+    struct arena *arena;
+    struct http_response *out; /* of the present hop */
+    int64_t deadline;
+    struct diag diag; /* of the present hop */
+
+    struct str method;
+    const struct url *url;       /* in the arena */
+    struct str body;             /* as it goes over the wire */
+    struct str plain_body;       /* before compression */
+    struct http_header *headers; /* the script's, checked and canonical; in the arena */
+    size_t header_count;
+    struct str host;   /* Host header of its own; empty: the URL's authority */
+    struct str cookie; /* the script's own Cookie header; empty: none */
+    struct str user_agent;
+    struct str referer;
+    struct str authorization; /* of an auth round; empty: none */
+    bool is_foreign;          /* redirected to another site: no secrets of the script go there */
+    bool asks_close;          /* the script's headers say "Connection: close" */
+    bool is_replayable;
+    int redirects; /* followed so far */
+
+    enum auth_step auth_step;
+    struct conn *held; /* owned: the connection that the next round has to use (NTLM) */
+
+    /* What the present hop's head decided. */
+    bool is_redirect;
+    bool is_auth_round;
+    struct str location;
+};
+
+/* One request and its response on one connection. */
+struct http_exchange {
+    struct http_chain *chain;
+    struct conn *conn;
+    struct str target;
+    const struct http_header *headers;
+    size_t header_count;
+    bool is_head;
+    bool is_tunnel; /* no proxy reads what is sent */
+
+    /* Results. */
+    int status;
+    struct str status_text; /* "200 OK" */
+    struct str proto;
+    struct http_header *response_headers;
+    size_t response_header_count;
+    bool has_cookies;
+    bool has_encoding;
+    bool has_payload; /* false: this kind of response has no body, or it was dropped */
+    struct str payload;
+    bool can_reuse;  /* the connection is fit for another request */
+    bool got_bytes;  /* of a response */
+    const char *why; /* a static text about err; NULL: none */
+
+    /* Monotonic nanoseconds; 0: did not happen. */
+    int64_t written;
+    int64_t first_byte;
+    int64_t end;
+};
+
+/* Writes the request, reads the response. 0 or an error; x->conn stays the caller's. */
+YIELDS int http1_exchange(struct http_exchange *x);
+
+/* To be called by an exchange when the head is there: decides what becomes of this response.
+ * Returns whether its body is wanted. */
+bool http_note_head(struct http_exchange *x);
+
+/* Runs one hop of the chain and fills c->out; the report is not yet made. Returns c->out->err. */
+YIELDS int http_hop(struct http_chain *c);
+
+/* Whether the head is a 401 that the chain can answer; if so the next hop's authorization is set.
+ */
+bool http_answer_challenge(struct http_chain *c, const struct http_exchange *x);
+
+/* Fills err, error_code, error and error_long. `why`: more than err_text knows, or NULL. */
+void http_set_error(struct http_chain *c, int err, const char *why);
+
+#endif
