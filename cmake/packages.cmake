@@ -12,6 +12,7 @@ package(nghttp2 libnghttp2)
 package(zlib zlib)
 package(brotli libbrotlienc libbrotlidec)
 package(zstd libzstd)
+package(archive libarchive)
 package(jansson jansson)
 
 # gumbo and wslay ship no usable .pc file everywhere; both are one library and one header.

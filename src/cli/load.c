@@ -1,0 +1,363 @@
+#include "cli/load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/archive.h"
+#include "cli/args.h"
+#include "engine/run.h"
+#include "script/files.h"
+#include "script/script.h"
+
+enum { MAX_INPUT = 512 * 1024 * 1024 };
+
+extern char **environ;
+
+/* Logs the diagnostic and passes the exit code on. */
+static int fail(int exit_code, struct diag *d)
+{
+    char *text = diag_text(d);
+
+    log_msg(LOG_ERROR, str_of(text), NULL);
+    mem_free(text);
+    diag_deinit(d);
+    return exit_code;
+}
+
+/* --- the log ------------------------------------------------------------------------------ */
+
+int load_log(const struct args *args)
+{
+    const char *format = args_text(args, FLAG_LOG_FORMAT, "text");
+    const char *output = args_text(args, FLAG_LOG_OUTPUT, "stderr");
+    const json_t *console = json_object_get(args->options, "consoleOutput");
+    int fd = strncmp(output, "stdout", 6) == 0 ? STDOUT_FILENO : STDERR_FILENO;
+    struct log_options options = {
+        .level = args_bool(args, FLAG_VERBOSE) ? LOG_DEBUG : LOG_INFO,
+        .format = strcmp(format, "json") == 0  ? LOG_JSON
+                  : strcmp(format, "raw") == 0 ? LOG_RAW
+                                               : LOG_TEXT,
+        .color = isatty(fd) && !args_bool(args, FLAG_NO_COLOR) && !getenv("NO_COLOR"),
+        .output = output,
+        .console_out = console ? json_string_value(console) : getenv("K6_CONSOLE_OUTPUT"),
+    };
+    struct diag d = DIAG_INIT;
+
+    return log_setup(&options, &d) ? fail(EXIT_CODE_CONFIG, &d) : 0;
+}
+
+/* --- input -------------------------------------------------------------------------------- */
+
+static int read_fd(int fd, struct buf *out)
+{
+    ssize_t got;
+
+    do {
+        char *room = buf_room(out, 65536);
+
+        if (!room)
+            return ERR_LIMIT;
+        got = read(fd, room, 65536);
+        if (got > 0)
+            buf_added(out, (size_t)got);
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    return got < 0 ? -errno : 0;
+}
+
+static bool is_archive(const struct args *args, const char *name)
+{
+    const char *type = args_text(args, FLAG_TYPE, "");
+
+    return strcmp(type, "archive") == 0 ||
+           (type[0] == '\0' && str_ends_with(str_of(name), STR(".tar")));
+}
+
+/* An archive: its options are the script's tier, its environment comes first. */
+static int open_archive(struct test *t, struct archive_content *out, struct diag *d)
+{
+    struct files *disk = files_new(NULL);
+    char *url = files_url(str_of(t->name));
+    const struct file *file;
+    int err = files_get(disk, str_of(url), false, &file, d);
+    const char *name;
+    json_t *value;
+
+    if (err == 0)
+        err = archive_read_test(str_from(file->data, file->len), out, d);
+    files_free(disk);
+    mem_free(url);
+    if (err)
+        return err;
+    json_object_foreach(json_object_get(out->metadata, "env"), name, value)
+    {
+        if (json_is_string(value))
+            mem_free(map_set(&t->env, str_of(name), mem_strdup(json_string_value(value))));
+    }
+    return 0;
+}
+
+/* Standard input, as a file "-" of the current folder. */
+static int open_stdin(struct files *files, const char *url, struct diag *d)
+{
+    struct buf text = BUF_INIT(FILES_MAX_SCRIPT);
+    int err = read_fd(STDIN_FILENO, &text);
+
+    if (err)
+        diag_set(d, err, "can't read standard input: %s", err_text(err));
+    else
+        files_put(files, str_of(url), buf_str(&text), true);
+    buf_deinit(&text);
+    return err;
+}
+
+/* --- the environment ---------------------------------------------------------------------- */
+
+static void set_env(struct map *env, struct str pair)
+{
+    struct str value = pair;
+    struct str name = str_cut(&value, '=');
+
+    mem_free(map_set(env, name, str_dup(value)));
+}
+
+static int read_env(struct test *t, bool pass_env, struct diag *d)
+{
+    const struct args *args = t->args;
+
+    if (args_is_set(args, FLAG_INCLUDE_SYSTEM_ENV))
+        pass_env = args_bool(args, FLAG_INCLUDE_SYSTEM_ENV);
+    for (char **e = environ; pass_env && *e; e++)
+        set_env(&t->env, str_of(*e));
+    for (size_t i = 0; i < args->value_count[FLAG_ENV]; i++) {
+        struct str pair = str_of(args->values[FLAG_ENV][i]);
+        size_t len = strspn(pair.ptr, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+                                      "0123456789");
+
+        if (len == 0 || (pair.ptr[0] >= '0' && pair.ptr[0] <= '9') ||
+            (pair.ptr[len] != '=' && pair.ptr[len] != '\0'))
+            return diag_set(d, ERR_INVALID,
+                            "flag --env: '%s' must be NAME=VALUE, the name of letters, digits "
+                            "and _",
+                            pair.ptr);
+        set_env(&t->env, pair);
+    }
+    return 0;
+}
+
+/* --- options ------------------------------------------------------------------------------ */
+
+static const char *get_env(const char *name)
+{
+    return getenv(name);
+}
+
+/* config.json in gale's folder, then in k6's; NULL: there is none. Heap. */
+static char *default_config(void)
+{
+    static const char *const folders[] = {"gale", "k6"};
+    const char *base = getenv("XDG_CONFIG_HOME");
+    const char *home = getenv("HOME");
+
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        char *path = base && *base
+                         ? mem_printf("%s/%s/config.json", base, folders[i])
+                         : mem_printf("%s/.config/%s/config.json", home ? home : "", folders[i]);
+
+        if (access(path, R_OK) == 0)
+            return path;
+        mem_free(path);
+    }
+    return NULL;
+}
+
+/* Keys of k6's config file that are no options. */
+static void drop_settings(json_t *config)
+{
+    static const char *const keys[] = {"out",          "linger",     "noUsageReport",
+                                       "webDashboard", "collectors", "features"};
+
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        json_object_del(config, keys[i]);
+}
+
+static int apply_config(struct test *t, struct diag *d)
+{
+    const char *given = args_text(t->args, FLAG_CONFIG, NULL);
+    char *path = given ? mem_strdup(given) : default_config();
+    json_error_t error;
+    json_t *config;
+    int err;
+
+    if (!path)
+        return 0;
+    config = json_load_file(path, 0, &error);
+    if (!config) {
+        err = diag_set(d, ERR_INVALID, "config file: %s", error.text);
+        diag_at(d, path, error.line, error.column);
+    } else {
+        drop_settings(config);
+        err = options_apply(&t->options, TIER_CONFIG, config, d);
+        if (err)
+            diag_prefix(d, "%s", path);
+    }
+    json_decref(config);
+    mem_free(path);
+    return err;
+}
+
+static int apply_tiers(struct test *t, const json_t *script, struct diag *d)
+{
+    json_t *env = NULL;
+    int err = apply_config(t, d);
+
+    if (err == 0)
+        err = options_apply(&t->options, TIER_SCRIPT, script, d);
+    if (err == 0)
+        err = options_read_env(get_env, &env, d);
+    if (err == 0)
+        err = options_apply(&t->options, TIER_ENV, env, d);
+    json_decref(env);
+    if (err == 0)
+        err = options_apply(&t->options, TIER_FLAGS, t->args->options, d);
+    for (size_t i = 0; i < t->options.warning_count; i++)
+        log_printf(LOG_WARN, "%s", t->options.warnings[i]);
+    return err;
+}
+
+/* --- the script --------------------------------------------------------------------------- */
+
+static int open_script(struct test *t, char *url, struct files *files)
+{
+    struct options early;
+    struct script_open how = {.url = url, .files = files, .env = &t->env};
+    struct diag d = DIAG_INIT;
+    int err;
+
+    /* The memory limit is no option of the script: flags and environment know it beforehand. */
+    options_init(&early);
+    if (options_apply(&early, TIER_FLAGS, t->args->options, NULL) == 0)
+        how.memory_limit = (size_t)options_int(&early, OPTION_VU_MEMORY_LIMIT);
+    options_deinit(&early);
+    err = script_open(&how, &t->script, &d);
+    if (err)
+        return fail(EXIT_CODE_SCRIPT_ERROR, &d);
+    return 0;
+}
+
+static int read_options(struct test *t, const json_t *archived)
+{
+    struct diag d = DIAG_INIT;
+    json_t *script = archived ? json_incref((json_t *)(uintptr_t)archived)
+                              : json_loads(script_options_json(t->script), 0, NULL);
+    int err;
+
+    if (!json_is_object(script))
+        err = diag_set(&d, ERR_INVALID, "the script's `options` must be an object");
+    else
+        err = apply_tiers(t, script, &d);
+    json_decref(script);
+    return err ? fail(EXIT_CODE_CONFIG, &d) : 0;
+}
+
+int load_test(const struct args *args, bool pass_env, struct test *t)
+{
+    struct archive_content archive = {0};
+    struct diag d = DIAG_INIT;
+    char *url = NULL;
+    struct files *files = NULL;
+    int code = 0;
+
+    *t = (struct test){.args = args};
+    map_init(&t->env);
+    options_init(&t->options);
+    segment_init(&t->segment);
+    if (args->positional_count != 1) {
+        log_printf(LOG_ERROR,
+                   "one script is needed (a path, an archive, or -), %zu were given: "
+                   "see --help",
+                   args->positional_count);
+        return EXIT_CODE_OTHER;
+    }
+    t->name = args->positional[0];
+    if (is_archive(args, t->name)) {
+        if (open_archive(t, &archive, &d))
+            code = fail(EXIT_CODE_SCRIPT_ERROR, &d);
+        else
+            url = mem_strdup(archive.main_url);
+        files = archive.files;
+        archive.files = NULL;
+    } else {
+        files = files_new(NULL);
+        url = files_url(str_of(t->name));
+        if (strcmp(t->name, "-") == 0 && open_stdin(files, url, &d))
+            code = fail(EXIT_CODE_SCRIPT_ERROR, &d);
+    }
+    if (code == 0 && read_env(t, pass_env, &d))
+        code = fail(EXIT_CODE_CONFIG, &d);
+    if (code)
+        files_free(files);
+    else
+        code = open_script(t, url, files);
+    if (code == 0)
+        code = read_options(t, json_object_get(archive.metadata, "options"));
+    archive_content_deinit(&archive);
+    mem_free(url);
+    if (code)
+        load_deinit(t);
+    return code;
+}
+
+int load_scenarios(struct test *t)
+{
+    struct diag d = DIAG_INIT;
+
+    if (scenarios_derive(&t->options, &t->scenarios, &d) ||
+        segment_parse(options_text(&t->options, OPTION_EXECUTION_SEGMENT),
+                      options_text(&t->options, OPTION_EXECUTION_SEGMENT_SEQUENCE), &t->segment,
+                      &d))
+        return fail(EXIT_CODE_CONFIG, &d);
+    for (size_t i = 0; i < t->scenarios.count; i++) {
+        const struct scenario *s = t->scenarios.list[i];
+
+        if (script_has_function(t->script, str_of(s->exec)))
+            continue;
+        diag_set(&d, ERR_INVALID,
+                 "scenario '%s' runs the function '%s', which the script does not export", s->name,
+                 s->exec);
+        return fail(EXIT_CODE_CONFIG, &d);
+    }
+    return 0;
+}
+
+static void free_value(void *value)
+{
+    mem_free(value);
+}
+
+void load_deinit(struct test *t)
+{
+    scenarios_deinit(&t->scenarios);
+    segment_deinit(&t->segment);
+    options_deinit(&t->options);
+    script_free(t->script);
+    map_deinit_with(&t->env, free_value);
+    t->script = NULL;
+}
+
+struct str load_source(const struct test *t)
+{
+    const struct file *file;
+
+    if (files_get(script_files(t->script), str_of(script_url(t->script)), true, &file, NULL))
+        return (struct str){NULL, 0};
+    return str_from(file->data, file->len);
+}

@@ -1,0 +1,41 @@
+/* What every command on a script begins with: logging, the script, its options. */
+#ifndef CLI_LOAD_H
+#define CLI_LOAD_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "engine/options.h"
+#include "engine/scenario.h"
+#include "engine/segment.h"
+
+struct args;
+struct script;
+
+struct test {
+    const struct args *args;
+    const char *name; /* as given on the command line */
+    struct script *script;
+    struct options options;
+    struct scenario_list scenarios;
+    struct segment segment;
+    struct map env; /* __ENV: char * by name */
+};
+
+/* Sets the log up by the flags. 0, or an exit code after a message. */
+int load_log(const struct args *args);
+
+/* Reads, compiles and runs the init context, and merges the options. `pass_env`: the system's
+ * environment is in __ENV unless a flag says otherwise. 0, or an exit code after a message. */
+MUST_USE int load_test(const struct args *args, bool pass_env, struct test *out);
+/* Derives scenarios and segment, checks that functions exist. 0, or an exit code after a message.
+ */
+MUST_USE int load_scenarios(struct test *t);
+void load_deinit(struct test *t);
+
+/* The script's own text. */
+struct str load_source(const struct test *t);
+
+#endif

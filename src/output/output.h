@@ -1,0 +1,50 @@
+/* An output: where samples and windows go besides the summary (--out TYPE=ARG).
+ *
+ * One file per kind. An output runs on the control thread; what it can't write is counted and said
+ * once, and never fails the run. */
+#ifndef OUTPUT_OUTPUT_H
+#define OUTPUT_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/diag.h"
+#include "base/str.h"
+
+struct output;
+struct totals;
+struct window;
+
+struct output_context {
+    const struct totals *totals; /* metrics with their sub-metrics and thresholds are known */
+    const struct threshold_set *thresholds;
+    const char *const *system_tags; /* enabled ones, sorted; NULL at the end: csv's columns */
+    const char *(*env)(const char *name);
+};
+
+struct output_ops {
+    bool needs_samples; /* windows must carry every sample */
+    /* Called for each window, in order of time. */
+    void (*window)(struct output *o, const struct window *w);
+    /* Writes what is left and closes; returns an error with a message when something was lost. */
+    int (*stop)(struct output *o, struct diag *d);
+    void (*free)(struct output *o);
+};
+
+struct output {
+    const struct output_ops *ops;
+    char *description; /* "json (samples.json)": for the banner; owned by the implementation */
+};
+
+/* Makes an output from "json", "json=samples.gz", "csv=file.csv", ... ERR_INVALID for an unknown
+ * name (the message lists what there is), or what opening it gave. */
+MUST_USE int output_new(struct str spec, const struct output_context *context, struct output **out,
+                        struct diag *d);
+void output_free(struct output *o);
+
+struct output *output_json_new(struct str arg, const struct output_context *context,
+                               struct diag *d);
+struct output *output_csv_new(struct str arg, const struct output_context *context, struct diag *d);
+
+#endif
