@@ -320,8 +320,9 @@ void run_answers_overdue(struct timer *timer)
 void run_abort(struct run *run, enum run_abort_reason reason, const char *message)
 {
     run_state_abort(&run->state, reason, message);
-    if (run->is_finished || run->phase == RUN_TEARDOWN)
+    if (run->is_stopping || run->is_finished || run->phase == RUN_TEARDOWN)
         return;
+    run->is_stopping = true;
     for (size_t i = 0; i < run->worker_count; i++) {
         if (run->workers[i].worker)
             worker_stop(run->workers[i].worker);

@@ -53,7 +53,8 @@ struct run {
     enum run_phase phase;
     int64_t made_at;
     bool was_resumed;
-    bool setup_done; /* it succeeded, or there was none to run: teardown() is due */
+    bool setup_done;  /* it succeeded, or there was none to run: teardown() is due */
+    bool is_stopping; /* workers were told of an abort */
     bool is_finished;
     int phase_error; /* the exit code of what failed in setup() or teardown(); 0: nothing */
     char *setup_data;
