@@ -301,7 +301,7 @@ static int parse_host(const struct parse *p, struct str text, struct url *out)
         host = str_slice(text, 1, (size_t)end);
         port = str_from_index(text, (size_t)end + 1);
         out->is_ipv6 = true;
-    } else if ((colon = str_rfind(text, ':')) >= 0) {
+    } else if ((colon = str_find(text, ':')) >= 0) {
         host = str_slice(text, 0, (size_t)colon);
         port = str_from_index(text, (size_t)colon);
     }

@@ -11,8 +11,7 @@
 
 static const int64_t now = 1700000000;
 
-/* --- Set-Cookie --------------------------------------------------------------------------------
- */
+/* --- Set-Cookie --------------------------------------------------------------------------- */
 
 TEST(cookie_reads_every_attribute)
 {
@@ -105,8 +104,7 @@ TEST(cookie_dates_of_all_forms)
         CHECK_EQ(cookie_date_parse(str_of(bad[i]), &got), ERR_SYNTAX);
 }
 
-/* --- the jar -----------------------------------------------------------------------------------
- */
+/* --- the jar ------------------------------------------------------------------------------ */
 
 static struct arena arena;
 static struct cookie_jar *jar;

@@ -5,417 +5,404 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/mem.h"
 #include "support/test.h"
 
-/* --- heads -------------------------------------------------------------------------------------
- */
+static struct arena arena;
 
-struct parsed {
-    int err;
-    size_t len;
-    const char *why;
-    struct http1_head head;
-    char *data; /* owned */
-    struct arena arena;
-};
-
-/* Scans `text` in pieces that end at `cut` and at the end, then parses. Bytes of each call lie in a
- * block of their exact size, so that ASan sees a read past them. */
-static void parse_cut(const char *text, size_t len, size_t cut, bool is_head, struct parsed *out)
+/* Scans and parses `text`, given in two pieces of which the first has `split` bytes. Returns the
+ * head's length, 0 when it is not complete, or an error. */
+static ptrdiff_t read_in_two(const char *text, size_t len, size_t split, struct http1_head *head,
+                             const char **why)
 {
     struct http1_scan scan = {0};
+    char *data = malloc(len + 1);
     ptrdiff_t size = 0;
+    int err = 0;
 
-    memset(out, 0, sizeof *out);
-    arena_init(&out->arena);
-    for (size_t have = cut; size == 0; have = len) {
-        char *piece = mem_dup(text, have);
+    memcpy(data, text, len);
+    if (split < len)
+        size = http1_scan_head(&scan, data, split);
+    if (size == 0)
+        size = http1_scan_head(&scan, data, len);
+    if (size > 0) {
+        /* The list stays in the arena; its texts have to outlive the copy. */
+        char *kept = arena_alloc(&arena, (size_t)size);
 
-        size = have ? http1_scan_head(&scan, piece, have) : 0;
-        mem_free(piece);
-        if (have == len && size == 0) {
-            out->err = ERR_UNEXPECTED_EOF;
-            return;
+        memcpy(kept, data, (size_t)size);
+        err = http1_parse_head(kept, (size_t)size, scan.lines, false, &arena, head, why);
+    }
+    free(data);
+    return err ? err : size;
+}
+
+static ptrdiff_t read_head(const char *text, struct http1_head *head, const char **why)
+{
+    size_t len = strlen(text);
+    ptrdiff_t whole = read_in_two(text, len, len, head, why);
+
+    for (size_t split = 0; split < len; split++) {
+        struct http1_head other;
+        const char *other_why;
+
+        CHECK_EQ(read_in_two(text, len, split, &other, &other_why), whole);
+        if (whole > 0) {
+            CHECK_EQ(other.header_count, head->header_count);
+            CHECK_EQ(other.body, head->body);
         }
     }
-    if (size < 0) {
-        out->err = (int)size;
-        return;
-    }
-    out->len = (size_t)size;
-    out->data = mem_dup(text, (size_t)size);
-    out->err = http1_parse_head(out->data, (size_t)size, scan.lines, is_head, &out->arena,
-                                &out->head, &out->why);
+    return whole;
 }
 
-static void parsed_deinit(struct parsed *p)
+static struct http1_head good(const char *text)
 {
-    mem_free(p->data);
-    arena_deinit(&p->arena);
+    struct http1_head head;
+    const char *why = "none";
+
+    if (read_head(text, &head, &why) != (ptrdiff_t)strlen(text))
+        CHECK_TEXT(why, "a complete head");
+    return head;
 }
 
-static const char plain[] = "HTTP/1.1 200 OK\r\n"
-                            "content-TYPE:text/plain\r\n"
-                            "X-Empty:\r\n"
-                            "X-Space: \t a b\tc \t\r\n"
-                            "Set-Cookie: a=1\r\n"
-                            "set-cookie: b=2\r\n"
-                            "Content-Length: 5\r\n"
-                            "\r\n"
-                            "hello";
-
-TEST(http1_reads_a_head_cut_anywhere)
+static void check_value(const struct http1_head *head, const char *name, const char *want)
 {
-    static const char *const want[][2] = {
-        {"Content-Type", "text/plain"}, {"X-Empty", ""},       {"X-Space", "a b\tc"},
-        {"Set-Cookie", "a=1"},          {"Set-Cookie", "b=2"}, {"Content-Length", "5"},
-    };
+    char text[256];
 
-    for (size_t cut = 0; cut <= sizeof plain - 1; cut++) {
-        struct parsed p;
-
-        parse_cut(plain, sizeof plain - 1, cut, false, &p);
-        CHECK_EQ(p.err, 0);
-        CHECK_EQ(p.len, sizeof plain - 1 - 5);
-        CHECK_EQ(p.head.status, 200);
-        CHECK_EQ(p.head.minor, 1);
-        CHECK(str_eq_c(p.head.status_text, "200 OK"));
-        CHECK_EQ(p.head.header_count, COUNT_OF(want));
-        for (size_t i = 0; i < COUNT_OF(want); i++) {
-            CHECK(str_eq_c(p.head.headers[i].name, want[i][0]));
-            CHECK(str_eq_c(p.head.headers[i].value, want[i][1]));
-        }
-        CHECK_EQ(p.head.body, HTTP1_BODY_LENGTH);
-        CHECK_EQ(p.head.length, 5);
-        CHECK(p.head.keep_alive && p.head.has_cookies && !p.head.has_encoding);
-        parsed_deinit(&p);
-    }
+    snprintf(text, sizeof text, "%.*s",
+             STR_ARG(header_value(head->headers, head->header_count, str_of(name))));
+    CHECK_TEXT(text, want);
 }
 
-TEST(http1_decides_how_a_body_ends)
+TEST(http1_reads_a_head)
 {
-    enum { HEAD = 1, CLOSES = 2, UPGRADE = 4 };
+    struct http1_head h = good("HTTP/1.1 200 OK\r\n"
+                               "server: nginx/1.22\r\n"
+                               "CONTENT-TYPE:text/html; charset=utf-8  \r\n"
+                               "x-a_b.c!:\t v\tw \t\r\n"
+                               "Content-Length: 12\r\n"
+                               "empty:\r\n"
+                               "obs: \xc3\xa9\x80\xff\r\n"
+                               "\r\n");
+
+    CHECK_EQ(h.status, 200);
+    CHECK_EQ(h.minor, 1);
+    CHECK(str_eq_c(h.status_text, "200 OK"));
+    CHECK_EQ(h.header_count, 6);
+    CHECK(str_eq_c(h.headers[0].name, "Server"));
+    CHECK(str_eq_c(h.headers[1].name, "Content-Type"));
+    CHECK(str_eq_c(h.headers[2].name, "X-A_b.c!"));
+    check_value(&h, "Content-Type", "text/html; charset=utf-8");
+    check_value(&h, "x-a_b.c!", "v\tw");
+    check_value(&h, "empty", "");
+    check_value(&h, "obs", "\xc3\xa9\x80\xff");
+    CHECK_EQ(h.body, HTTP1_BODY_LENGTH);
+    CHECK_EQ(h.length, 12);
+    CHECK(h.keep_alive && !h.is_upgrade && !h.has_encoding && !h.has_cookies);
+    arena_deinit(&arena);
+}
+
+TEST(http1_lenience_of_lines)
+{
+    struct http1_head h = good("HTTP/1.1 200\nA: b\n\n");
+
+    CHECK(str_eq_c(h.status_text, "200"));
+    check_value(&h, "A", "b");
+    h = good("HTTP/1.1 404 Not  Found \r\n\r\n");
+    CHECK(str_eq_c(h.status_text, "404 Not  Found"));
+    CHECK_EQ(h.header_count, 0);
+    h = good("HTTP/1.0 200 \r\n\r\n");
+    CHECK(str_eq_c(h.status_text, "200"));
+    CHECK_EQ(h.minor, 0);
+    arena_deinit(&arena);
+}
+
+TEST(http1_decides_on_bodies_and_connections)
+{
     static const struct {
         const char *text;
         enum http1_body body;
-        unsigned flags;
-    } rows[] = {
-        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", HTTP1_BODY_LENGTH, 0},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", HTTP1_BODY_NONE, HEAD},
-        {"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", HTTP1_BODY_NONE, 0},
-        {"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", HTTP1_BODY_NONE, 0},
-        {"HTTP/1.1 100 Continue\r\n\r\n", HTTP1_BODY_NONE, 0},
-        {"HTTP/1.1 101 Switching Protocols\r\n\r\n", HTTP1_BODY_NONE, UPGRADE},
-        {"HTTP/1.1 200 OK\r\n\r\n", HTTP1_BODY_UNTIL_CLOSE, CLOSES},
-        {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n", HTTP1_BODY_LENGTH,
-         CLOSES},
-        {"HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 1\r\n\r\n", HTTP1_BODY_LENGTH,
-         CLOSES},
-        {"HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP1_BODY_CHUNKED, 0},
-        {"HTTP/1.1 200 \r\ntransfer-encoding:Chunked\r\n\r\n", HTTP1_BODY_CHUNKED, 0},
-        /* Two ways of counting: the chunks count, and the connection is not used again. */
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
-         HTTP1_BODY_CHUNKED, CLOSES},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", HTTP1_BODY_LENGTH, 0},
-        {"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n", HTTP1_BODY_LENGTH, CLOSES},
-        {"HTTP/1.0 200 OK\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\n",
-         HTTP1_BODY_LENGTH, 0},
-        {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP1_BODY_UNTIL_CLOSE, CLOSES},
-        /* A bare LF ends a line. */
-        {"HTTP/1.1 200 OK\nContent-Length: 3\n\n", HTTP1_BODY_LENGTH, 0},
+        bool keep_alive;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\n\r\n", HTTP1_BODY_UNTIL_CLOSE, false},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", HTTP1_BODY_LENGTH, true},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", HTTP1_BODY_LENGTH,
+         true},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n", HTTP1_BODY_LENGTH,
+         false},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: foo, CLOSE\r\n\r\n",
+         HTTP1_BODY_LENGTH, false},
+        {"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", HTTP1_BODY_LENGTH, false},
+        {"HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: Keep-Alive\r\n\r\n",
+         HTTP1_BODY_LENGTH, true},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", HTTP1_BODY_CHUNKED, true},
+        /* Both: chunked counts, the connection does not live on. */
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+         HTTP1_BODY_CHUNKED, false},
+        {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+         HTTP1_BODY_UNTIL_CLOSE, false},
+        {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", HTTP1_BODY_NONE, true},
+        {"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP1_BODY_NONE, true},
+        {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", HTTP1_BODY_NONE, true},
+        {"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n", HTTP1_BODY_NONE, true},
     };
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct parsed p;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct http1_head h = good(cases[i].text);
 
-        parse_cut(rows[i].text, strlen(rows[i].text), 0, rows[i].flags & HEAD, &p);
-        CHECK_EQ(p.err, 0);
-        CHECK_EQ(p.head.body, rows[i].body);
-        CHECK_EQ(p.head.keep_alive, !(rows[i].flags & CLOSES));
-        CHECK_EQ(p.head.is_upgrade, (rows[i].flags & UPGRADE) != 0);
-        parsed_deinit(&p);
+        CHECK_EQ(h.body, cases[i].body);
+        CHECK_EQ(h.keep_alive, cases[i].keep_alive);
+        CHECK_EQ(h.is_upgrade, h.status == 101);
     }
+    arena_deinit(&arena);
+}
+
+TEST(http1_a_head_request_has_no_body)
+{
+    char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    struct http1_scan scan = {0};
+    struct http1_head head;
+    const char *why;
+
+    CHECK_EQ(http1_scan_head(&scan, text, strlen(text)), (ptrdiff_t)strlen(text));
+    CHECK_EQ(http1_parse_head(text, strlen(text), scan.lines, true, &arena, &head, &why), 0);
+    CHECK_EQ(head.body, HTTP1_BODY_NONE);
+    CHECK(head.keep_alive);
+    arena_deinit(&arena);
 }
 
 TEST(http1_refuses_malformed_heads)
 {
-    static const char *const rows[] = {
-        "HTTP/2.0 200 OK\r\n\r\n",
-        "HTTP/1.x 200 OK\r\n\r\n",
-        "http/1.1 200 OK\r\n\r\n",
-        "\r\nHTTP/1.1 200 OK\r\n\r\n",
-        "garbage\r\n\r\n",
-        "HTTP/1.1\r\n\r\n",
-        "HTTP/1.1 20 OK\r\n\r\n",
-        "HTTP/1.1 2000 OK\r\n\r\n",
-        "HTTP/1.1 099 OK\r\n\r\n",
-        "HTTP/1.1  200 OK\r\n\r\n",
-        "HTTP/1.1 -20 OK\r\n\r\n",
-        "HTTP/1.1 200 O\rK\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nNoColon\r\n\r\n",
-        "HTTP/1.1 200 OK\r\n: x\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA : x\r\n\r\n",
-        "HTTP/1.1 200 OK\r\n A: x\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA: x\r\n folded\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA: x\r\n\tfolded\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA: x\ry\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA: x\x01\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA: x\x7f\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nA\x80: x\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 0x10\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 1 2\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+    static const struct {
+        const char *text;
+        const char *why;
+    } cases[] = {
+        {"HTTP/1.1  200 OK\r\n\r\n", "malformed HTTP status code"},
+        {"HTTP/1.1 2000 OK\r\n\r\n", "malformed HTTP status code"},
+        {"HTTP/1.1 099 OK\r\n\r\n", "malformed HTTP status code"},
+        {"HTTP/1.1 20x OK\r\n\r\n", "malformed HTTP status code"},
+        {"HTTP/1.x 200 OK\r\n\r\n", "malformed HTTP response"},
+        {"HTTP/1.1200 OK\r\n\r\n", "malformed HTTP response"},
+        {"HTTP/1.1 20\r\n\r\n", "malformed HTTP response"},
+        {"HTTP/1.1 200 OK\r\nname\r\n\r\n", "malformed header line"},
+        {"HTTP/1.1 200 OK\r\n: v\r\n\r\n", "malformed header line"},
+        {"HTTP/1.1 200 OK\r\nn\xc3\xa9: v\r\n\r\n", "malformed header line"},
+        {"HTTP/1.1 200 OK\r\nname : v\r\n\r\n", "white space in a header name"},
+        {"HTTP/1.1 200 OK\r\nna me: v\r\n\r\n", "white space in a header name"},
+        {"HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n", "folded header line"},
+        {"HTTP/1.1 200 OK\r\na: b\r\n\tc: d\r\n\r\n", "folded header line"},
+        {"HTTP/1.1 200 OK\r\na: b\rc: d\r\n\r\n", "control character in the head"},
+        {"HTTP/1.1 200 O\rK\r\n\r\n", "control character in the head"},
+        {"HTTP/1.1 200 OK\r\na: b\x01\r\n\r\n", "control character in the head"},
+        {"HTTP/1.1 200 OK\r\na: long enough for words\x7f of eight\r\n\r\n",
+         "control character in the head"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+         "conflicting Content-Length headers"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "bad Content-Length"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n", "bad Content-Length"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\n", "bad Content-Length"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n", "bad Content-Length"},
+        {"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n", "bad Content-Length"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n", "bad Content-Length"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+         "unsupported transfer encoding"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n", "unsupported transfer encoding"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "too many transfer encodings"},
     };
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        size_t len = strlen(rows[i]);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct http1_head head = {.status = -1};
+        const char *why = "none";
 
-        for (size_t cut = 0; cut <= len; cut++) {
-            struct parsed p;
-
-            parse_cut(rows[i], len, cut, false, &p);
-            if (p.err != ERR_HTTP)
-                test_fail(__FILE__, __LINE__, "row %zu cut at %zu: %d", i, cut, p.err);
-            parsed_deinit(&p);
-        }
+        CHECK_EQ(read_head(cases[i].text, &head, &why), ERR_HTTP);
+        CHECK_TEXT(why, cases[i].why);
+        CHECK_EQ(head.status, -1);
     }
+    arena_deinit(&arena);
 }
 
-TEST(http1_refuses_a_nul_in_a_head)
+TEST(http1_refuses_a_nul)
 {
-    static const char text[] = "HTTP/1.1 200 OK\r\nA: x\0y\r\n\r\n";
-    struct parsed p;
+    static const char text[] = "HTTP/1.1 200 OK\r\na: b\0c\r\n\r\n";
+    struct http1_head head;
+    const char *why;
 
-    parse_cut(text, sizeof text - 1, 0, false, &p);
-    CHECK_EQ(p.err, ERR_HTTP);
-    CHECK_TEXT(p.why, "NUL in the head");
-    parsed_deinit(&p);
+    CHECK_EQ(read_in_two(text, sizeof text - 1, sizeof text - 1, &head, &why), ERR_HTTP);
+    CHECK_TEXT(why, "NUL in the head");
+    arena_deinit(&arena);
 }
 
-/* Values around the eight bytes that are looked at together. */
-TEST(http1_finds_the_end_of_values_of_any_length)
-{
-    for (size_t len = 0; len < 64; len++) {
-        char text[160];
-        char value[65] = {0};
-        struct parsed p;
-
-        memset(value, '\xff', len);
-        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nA: %s\r\nB: 1\r\n\r\n", value);
-        parse_cut(text, strlen(text), 0, false, &p);
-        CHECK_EQ(p.err, 0);
-        CHECK(str_eq_c(p.head.headers[0].value, value));
-        CHECK(str_eq_c(p.head.headers[1].value, "1"));
-        parsed_deinit(&p);
-    }
-}
-
-static ptrdiff_t scan_all(struct buf *b)
+TEST(http1_knows_garbage_from_its_first_bytes)
 {
     struct http1_scan scan = {0};
-    ptrdiff_t size = 0;
 
-    for (size_t have = 1; size == 0 && have < b->len; have += 1 + have / 2)
-        size = http1_scan_head(&scan, b->data, have);
-    return size ? size : http1_scan_head(&scan, b->data, b->len);
+    CHECK_EQ(http1_scan_head(&scan, "HTTP", 4), 0);
+    CHECK_EQ(http1_scan_head(&scan, "HTTP/2", 6), ERR_HTTP);
+    CHECK_EQ(http1_scan_head(&scan, "\x16\x03\x01", 3), ERR_HTTP);
+    CHECK_EQ(http1_scan_head(&scan, "SSH-2.0", 7), ERR_HTTP);
 }
 
-TEST(http1_bounds_heads)
+/* An endless head, in one line or in many, ends at the limit and in linear time. */
+TEST(http1_limits_heads)
 {
-    struct buf b = BUF_INIT(SIZE_MAX);
+    size_t max = HTTP1_HEAD_MAX + 16;
+    char *data = malloc(max);
+    struct http1_scan scan = {0};
+    ptrdiff_t result = 0;
+    size_t len = 0;
 
-    /* Endless header line. */
-    buf_append_c(&b, "HTTP/1.1 200 OK\r\nA: ");
-    CHECK_EQ(scan_all(&b), 0);
-    while (b.len < HTTP1_HEAD_MAX)
-        buf_append_c(&b, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
-    CHECK_EQ(scan_all(&b), ERR_HTTP_HEADER_LIMIT);
+    memset(data, 'a', max);
+    memcpy(data, "HTTP/1.1 200 OK\r\n", 17);
+    while (result == 0 && len < max)
+        result = http1_scan_head(&scan, data, ++len);
+    CHECK_EQ(result, ERR_HTTP_HEADER_LIMIT);
+    CHECK_EQ(len, HTTP1_HEAD_MAX);
 
-    /* Endless headers. */
-    buf_reset(&b);
-    buf_append_c(&b, "HTTP/1.1 200 OK\r\n");
-    for (unsigned i = 0; i < HTTP1_HEADERS_MAX; i++)
-        buf_append_c(&b, "A: b\r\n");
-    CHECK_EQ(scan_all(&b), 0);
-    buf_append_c(&b, "A: b\r\n");
-    CHECK_EQ(scan_all(&b), ERR_HTTP_HEADER_LIMIT);
-    buf_deinit(&b);
+    scan = (struct http1_scan){0};
+    result = 0;
+    for (len = 17; len + 6 < max; len += 6)
+        memcpy(data + len, "a: b\r\n", 6);
+    for (len = 0; result == 0 && len < max; len += 1000)
+        result = http1_scan_head(&scan, data, len);
+    CHECK_EQ(result, ERR_HTTP_HEADER_LIMIT);
+    CHECK(len < 32 * 1024);
+    free(data);
+}
+
+TEST(http1_leaves_what_follows)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 201 Created\r\n\r\n";
+    struct http1_head head;
+    const char *why;
+
+    CHECK_EQ(read_in_two(text, sizeof text - 1, 5, &head, &why), 19);
+    CHECK_EQ(head.status, 200);
+    arena_deinit(&arena);
 }
 
 TEST(http1_writes_heads)
 {
     static const struct http_header headers[] = {
-        {STR_INIT("Host"), STR_INIT("a.test")},
-        {STR_INIT("X"), STR_INIT("")},
+        {STR_INIT("Host"), STR_INIT("x.test")},
+        {STR_INIT("A"), STR_INIT("")},
     };
-    struct arena a;
+    struct str head = http1_write_head(STR("GET"), STR("/a?b"), headers, 2, &arena);
 
-    arena_init(&a);
-    CHECK(str_eq_c(http1_write_head(STR("GET"), STR("/p?q"), headers, 2, &a),
-                   "GET /p?q HTTP/1.1\r\nHost: a.test\r\nX: \r\n\r\n"));
-    CHECK(str_eq_c(http1_write_head(STR("GET"), STR("*"), NULL, 0, &a), "GET * HTTP/1.1\r\n\r\n"));
-    arena_deinit(&a);
+    CHECK(str_eq_c(head, "GET /a?b HTTP/1.1\r\nHost: x.test\r\nA: \r\n\r\n"));
+    arena_deinit(&arena);
 }
 
-/* --- chunked bodies ----------------------------------------------------------------------------
- */
+/* --- chunks ------------------------------------------------------------------------------- */
 
-struct dechunked {
-    int result; /* HTTP1_CHUNK_END, HTTP1_CHUNK_MORE, or the error */
-    size_t left;
-    struct buf body;
-};
-
-static int feed(struct http1_chunks *c, const char *data, size_t len, struct dechunked *out)
+/* Decodes pieces of `step` bytes into `body`; returns the last event, what is left in *left. */
+static int decode(struct str in, size_t step, struct buf *body, size_t *left, const char **why)
 {
-    char *copy = mem_dup(data, len);
-    struct str in = str_from(copy, len);
-    struct str piece;
-    int event;
+    struct http1_chunks c = HTTP1_CHUNKS_INIT;
+    int event = HTTP1_CHUNK_MORE;
 
-    while ((event = http1_chunks_next(c, &in, &piece)) == HTTP1_CHUNK_DATA) {
-        CHECK(piece.len > 0);
-        buf_append_str(&out->body, piece);
+    for (size_t at = 0; at < in.len && event == HTTP1_CHUNK_MORE; at += step) {
+        struct str piece = str_slice(in, at, at + step);
+        struct str data;
+
+        while ((event = http1_chunks_next(&c, &piece, &data)) == HTTP1_CHUNK_DATA)
+            buf_append_str(body, data);
+        *left = piece.len + (at + step < in.len ? in.len - at - step : 0);
     }
-    if (event == HTTP1_CHUNK_MORE)
-        CHECK_EQ(in.len, 0);
-    out->left = in.len;
-    mem_free(copy);
+    *why = c.why;
     return event;
 }
 
-static struct dechunked dechunk_cut(const char *text, size_t len, size_t first, size_t second)
+static void check_chunks(struct str in, int want_event, const char *want_body, size_t want_left)
 {
-    struct dechunked out = {.body = BUF_INIT(SIZE_MAX)};
-    struct http1_chunks c = HTTP1_CHUNKS_INIT;
-    size_t ends[] = {first, second, len};
-    size_t at = 0;
+    for (size_t step = 1; step <= in.len; step++) {
+        struct buf body = BUF_INIT(4096);
+        const char *why;
+        size_t left = 0;
 
-    out.result = HTTP1_CHUNK_MORE;
-    for (size_t i = 0; i < COUNT_OF(ends) && out.result == HTTP1_CHUNK_MORE; i++) {
-        out.result = feed(&c, text + at, ends[i] - at, &out);
-        out.left += len - ends[i];
-        at = ends[i];
-    }
-    if (out.result < 0)
-        CHECK(c.why != NULL);
-    return out;
-}
-
-TEST(http1_reads_chunks_cut_anywhere)
-{
-    static const char text[] = "5\r\nhello\r\n"
-                               "00A ; ext=\"v\"\r\n0123456789\r\n"
-                               "1;x\n!\n"
-                               "0\r\nTrailer: v\r\nX:\r\n\r\nrest";
-
-    for (size_t first = 0; first <= sizeof text - 1; first++) {
-        for (size_t second = first; second <= sizeof text - 1; second++) {
-            struct dechunked d = dechunk_cut(text, sizeof text - 1, first, second);
-
-            CHECK_EQ(d.result, HTTP1_CHUNK_END);
-            CHECK_TEXT(d.body.data, "hello0123456789!");
-            CHECK_EQ(d.left, 4);
-            buf_deinit(&d.body);
-        }
+        CHECK_EQ(decode(in, step, &body, &left, &why), want_event);
+        if (want_body)
+            CHECK_TEXT(body.data ? body.data : "", want_body);
+        if (want_event == HTTP1_CHUNK_END)
+            CHECK_EQ(left, want_left);
+        if (want_event < 0)
+            CHECK(why);
+        buf_deinit(&body);
     }
 }
 
-TEST(http1_waits_for_the_end_of_chunks)
+TEST(http1_decodes_chunks)
 {
-    static const char text[] = "3\r\nabc\r\n0\r\nT: v\r\n\r\n";
-
-    for (size_t len = 0; len < sizeof text - 1; len++) {
-        struct dechunked d = dechunk_cut(text, len, 0, len);
-
-        CHECK_EQ(d.result, HTTP1_CHUNK_MORE);
-        buf_deinit(&d.body);
-    }
+    check_chunks(STR("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"), HTTP1_CHUNK_END, "hello world", 0);
+    check_chunks(STR("0\r\n\r\n"), HTTP1_CHUNK_END, "", 0);
+    check_chunks(STR("000A;ext=\"x\";y\r\n0123456789\r\n0;z\r\n\r\n"), HTTP1_CHUNK_END,
+                 "0123456789", 0);
+    check_chunks(STR("1 \r\na\r\n0\r\n\r\n"), HTTP1_CHUNK_END, "a", 0);
+    check_chunks(STR("1\na\n0\n\n"), HTTP1_CHUNK_END, "a", 0);
+    check_chunks(STR("1\r\na\r\n0\r\nTrailer-One: x\r\ntwo:\r\n\r\n"), HTTP1_CHUNK_END, "a", 0);
+    check_chunks(STR("1\r\na\r\n0\r\n\r\nHTTP/1.1"), HTTP1_CHUNK_END, "a", 8);
+    check_chunks(STR("5\r\nhel"), HTTP1_CHUNK_MORE, "hel", 0);
+    check_chunks(STR("5\r\nhello\r\n0\r\n"), HTTP1_CHUNK_MORE, "hello", 0);
 }
 
-TEST(http1_refuses_malformed_chunks)
+TEST(http1_refuses_bad_chunks)
 {
-    static const char *const rows[] = {
+    static const char *const cases[] = {
         "\r\n",
         "x\r\n",
         "-1\r\n",
-        "+1\r\n",
-        " 1\r\n",
-        "0x1\r\na\r\n",
-        "1\r\nab\r\n",
+        "1x\r\na\r\n",
+        "1\r\nab\r\n0\r\n\r\n",
+        "10000000000000000\r\n",
+        "fffffffffffffffff\r\n",
+        "1;a\rb\r\nx\r\n",
+        "1;a\x01\r\nx\r\n",
+        "1\ra\r\n",
         "1\r\na\rb",
-        "1\ra",
-        ";ext\r\n",
-        "10000000000000000\r\n", /* 2^64 */
-        "1fffffffffffffffff\r\n",
-        "000000000000000000000000000g",
-        "1;\x01\r\n",
-        "0\r\nno colon\r\n\r\n",
-        "0\r\nNoColon\r\n\r\n",
-        "0\r\n: v\r\n\r\n",
-        "0\r\n folded\r\n\r\n",
-        "0\r\nA: \x01\r\n\r\n",
+        "0\r\n folded: x\r\n\r\n",
+        "0\r\nname\r\n\r\n",
+        "0\r\nna me: x\r\n\r\n",
+        "0\r\na: \x01\r\n\r\n",
+        "0\r\na: b\rc",
         "0\r\n\rx",
+        ";\r\n",
     };
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        size_t len = strlen(rows[i]);
-
-        for (size_t cut = 0; cut <= len; cut++) {
-            struct dechunked d = dechunk_cut(rows[i], len, cut, cut);
-
-            if (d.result != ERR_HTTP)
-                test_fail(__FILE__, __LINE__, "row %zu cut at %zu: %d", i, cut, d.result);
-            buf_deinit(&d.body);
-        }
-    }
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        check_chunks(str_of(cases[i]), ERR_HTTP, NULL, 0);
 }
 
-TEST(http1_takes_the_largest_chunk)
-{
-    static const char text[] = "ffffffffffffffff\r\nabc";
-    struct dechunked d = dechunk_cut(text, sizeof text - 1, 0, 0);
-
-    CHECK_EQ(d.result, HTTP1_CHUNK_MORE);
-    CHECK_TEXT(d.body.data, "abc");
-    buf_deinit(&d.body);
-}
-
-TEST(http1_bounds_chunk_lines_and_trailers)
+TEST(http1_limits_chunk_lines_and_trailers)
 {
     struct buf b = BUF_INIT(SIZE_MAX);
-    struct dechunked d;
+    struct buf body = BUF_INIT(16);
+    const char *why;
+    size_t left;
 
-    /* An endless extension; endless zeros. */
     buf_append_c(&b, "1;");
-    while (b.len <= HTTP1_CHUNK_LINE_MAX)
-        buf_append_char(&b, 'x');
-    d = dechunk_cut(b.data, b.len, 0, b.len / 2);
-    CHECK_EQ(d.result, ERR_HTTP);
-    memset(b.data, '0', b.len);
-    d = dechunk_cut(b.data, b.len, 0, b.len / 2);
-    CHECK_EQ(d.result, ERR_HTTP);
-
-    /* Endless trailers: too many, too long. */
+    for (int i = 0; i < HTTP1_CHUNK_LINE_MAX; i++)
+        buf_append_char(&b, 'e');
+    CHECK_EQ(decode(buf_str(&b), 100, &body, &left, &why), ERR_HTTP);
+    CHECK_TEXT(why, "chunk line too long");
+    buf_reset(&b);
+    buf_append_c(&b, "0\r\nname: ");
+    for (int i = 0; i < HTTP1_TRAILER_MAX; i++)
+        buf_append_char(&b, 'e');
+    CHECK_EQ(decode(buf_str(&b), 100, &body, &left, &why), ERR_HTTP_HEADER_LIMIT);
     buf_reset(&b);
     buf_append_c(&b, "0\r\n");
-    for (unsigned i = 0; i <= HTTP1_HEADERS_MAX; i++)
-        buf_append_c(&b, "A:\r\n");
-    d = dechunk_cut(b.data, b.len, 0, 5);
-    CHECK_EQ(d.result, ERR_HTTP_HEADER_LIMIT);
-    buf_reset(&b);
-    buf_append_c(&b, "0\r\nA: ");
-    while (b.len <= HTTP1_TRAILER_MAX + 8)
-        buf_append_char(&b, 'x');
-    d = dechunk_cut(b.data, b.len, 0, 5);
-    CHECK_EQ(d.result, ERR_HTTP_HEADER_LIMIT);
+    for (int i = 0; i <= HTTP1_HEADERS_MAX; i++)
+        buf_append_c(&b, "a:\r\n");
+    CHECK_EQ(decode(buf_str(&b), 100, &body, &left, &why), ERR_HTTP_HEADER_LIMIT);
     buf_deinit(&b);
+    buf_deinit(&body);
+}
+
+TEST(http1_takes_the_largest_chunk_size)
+{
+    struct http1_chunks c = HTTP1_CHUNKS_INIT;
+    struct str in = STR("ffffffffffffffff\r\nab");
+    struct str data;
+
+    CHECK_EQ(http1_chunks_next(&c, &in, &data), HTTP1_CHUNK_DATA);
+    CHECK_EQ(data.len, 2);
+    CHECK(c.left == UINT64_MAX - 2);
 }

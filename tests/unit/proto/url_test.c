@@ -1,153 +1,170 @@
 #include "proto/url.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "support/test.h"
-
-static struct arena arena;
 
 static char *text_of(struct str s)
 {
-    return str_dup(s);
+    static char shown[8][2048];
+    static unsigned next;
+    char *out = shown[next++ % 8];
+
+    snprintf(out, sizeof shown[0], "%.*s", STR_ARG(s));
+    return out;
 }
 
-static void check_str(const char *what, struct str got, const char *want)
-{
-    char *text = text_of(got);
+#define CHECK_STR(got, want) CHECK_TEXT(text_of(got), want)
 
-    if (strcmp(text, want) != 0)
-        test_fail(__FILE__, __LINE__, "%s: got \"%s\", want \"%s\"", what, text, want);
-    mem_free(text);
-}
+static struct arena arena;
 
-TEST(url_parses_every_piece)
+static struct url parse(const char *text)
 {
     struct url u;
+    struct diag d = DIAG_INIT;
 
-    arena_init(&arena);
-    CHECK_EQ(url_parse(STR("HTTP://us%40er:p%3aw@ExAmple.test:8080/a%20b/c?x=1&y=%zz#frag"), &arena,
-                       &u, NULL),
-             0);
-    check_str("scheme", u.scheme, "http");
-    check_str("user", u.user, "us@er");
-    check_str("password", u.password, "p:w");
-    check_str("authority", u.authority, "ExAmple.test:8080");
-    check_str("host", u.host, "example.test");
-    check_str("path", u.path, "/a%20b/c");
-    check_str("query", u.query, "x=1&y=%zz");
-    check_str("fragment", u.fragment, "frag");
-    check_str("target", u.target, "/a%20b/c?x=1&y=%zz");
+    if (url_parse(str_of(text), &arena, &u, &d) != 0)
+        CHECK_TEXT(d.message, "no error");
+    return u;
+}
+
+TEST(url_takes_the_parts_apart)
+{
+    struct url u = parse("HTTP://us%65r:p%40w:x@Example.COM:8080/a/b%20c?q=1&r=%zz#frag");
+
+    CHECK_STR(u.scheme, "http");
+    CHECK_STR(u.user, "user");
+    CHECK_STR(u.password, "p@w:x");
+    CHECK_STR(u.authority, "Example.COM:8080");
+    CHECK_STR(u.host, "example.com");
     CHECK_EQ(u.port, 8080);
-    CHECK(u.has_user && u.has_password && u.has_query && u.has_authority && !u.is_ipv6);
+    CHECK_STR(u.path, "/a/b%20c");
+    CHECK_STR(u.query, "q=1&r=%zz");
+    CHECK_STR(u.fragment, "frag");
+    CHECK_STR(u.target, "/a/b%20c?q=1&r=%zz");
+    CHECK(u.has_user && u.has_password && u.has_query && !u.is_ipv6);
     arena_deinit(&arena);
 }
 
-TEST(url_knows_ports_and_targets)
+TEST(url_knows_what_is_missing)
 {
     static const struct {
-        const char *url;
-        uint16_t port;
-        const char *host;
+        const char *text;
         const char *authority;
+        const char *host;
+        int port;
         const char *target;
-    } rows[] = {
-        {"http://a.test", 80, "a.test", "a.test", "/"},
-        {"https://a.test", 443, "a.test", "a.test", "/"},
-        {"ws://a.test/x", 80, "a.test", "a.test", "/x"},
-        {"wss://a.test/x", 443, "a.test", "a.test", "/x"},
-        {"http://a.test:/", 80, "a.test", "a.test", "/"},
-        {"http://a.test?q", 80, "a.test", "a.test", "/?q"},
-        {"http://a.test/?", 80, "a.test", "a.test", "/?"},
-        {"http://a.test#f", 80, "a.test", "a.test", "/"},
-        {"http://[::1]:81/p", 81, "::1", "[::1]:81", "/p"},
-        {"http://[FE80::1%25eth0]/", 80, "fe80::1%eth0", "[FE80::1%25eth0]", "/"},
-        {"http://127.0.0.1:65535", 65535, "127.0.0.1", "127.0.0.1:65535", "/"},
-        {"http://a.test/\xc3\xa4 b", 80, "a.test", "a.test", "/%C3%A4%20b"},
-        {"http://a.test/q?a b", 80, "a.test", "a.test", "/q?a%20b"},
+    } cases[] = {
+        {"http://x.test", "x.test", "x.test", 80, "/"},
+        {"https://x.test", "x.test", "x.test", 443, "/"},
+        {"ws://x.test/s", "x.test", "x.test", 80, "/s"},
+        {"wss://x.test/s", "x.test", "x.test", 443, "/s"},
+        {"http://x.test:", "x.test", "x.test", 80, "/"},
+        {"http://x.test:80/", "x.test:80", "x.test", 80, "/"},
+        {"http://x.test?a=b", "x.test", "x.test", 80, "/?a=b"},
+        {"http://x.test/?", "x.test", "x.test", 80, "/?"},
+        {"http://x.test#f", "x.test", "x.test", 80, "/"},
+        {"http://x.test/?#f", "x.test", "x.test", 80, "/?"},
+        {"http://[::1]:81/", "[::1]:81", "::1", 81, "/"},
+        {"http://[FE80::1%25eth0]/", "[FE80::1%25eth0]", "fe80::1%eth0", 80, "/"},
+        {"http://u@x.test/", "x.test", "x.test", 80, "/"},
+        {"http://b%C3%BCcher.test/", "b%C3%BCcher.test",
+         "b\xc3\xbc"
+         "cher.test",
+         80, "/"},
+        {"ftp://x.test/", "x.test", "x.test", 0, "/"},
+        {"http://127.0.0.1:1/", "127.0.0.1:1", "127.0.0.1", 1, "/"},
+        {"http://x/a//b/../c", "x", "x", 80, "/a//b/../c"},
+        {"http://x/@:a", "x", "x", 80, "/@:a"},
+        {"http://x.test:00080/", "x.test:00080", "x.test", 80, "/"},
     };
 
-    arena_init(&arena);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct url u;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct url u = parse(cases[i].text);
 
-        CHECK_EQ(url_parse(str_of(rows[i].url), &arena, &u, NULL), 0);
-        CHECK_EQ(u.port, rows[i].port);
-        check_str(rows[i].url, u.host, rows[i].host);
-        check_str(rows[i].url, u.authority, rows[i].authority);
-        check_str(rows[i].url, u.target, rows[i].target);
+        CHECK_STR(u.authority, cases[i].authority);
+        CHECK_STR(u.host, cases[i].host);
+        CHECK_EQ(u.port, cases[i].port);
+        CHECK_STR(u.target, cases[i].target);
     }
     arena_deinit(&arena);
 }
 
-TEST(url_refuses_with_the_reason)
+TEST(url_escapes_what_a_request_line_cannot_hold)
+{
+    CHECK_STR(parse("http://x/a b\"<>\\^`{|}\xc3\xa9?q=a b").target,
+              "/a%20b%22%3C%3E%5C%5E%60%7B%7C%7D%C3%A9?q=a%20b");
+    CHECK_STR(parse("http://x/!$&'()*+,;=:@[]-._~").target, "/!$&'()*+,;=:@[]-._~");
+    CHECK_STR(parse("http://x/?q=\xc3\xa9\"<>").target, "/?q=\xc3\xa9\"<>");
+    arena_deinit(&arena);
+}
+
+TEST(url_refuses_with_the_texts_of_go)
 {
     static const struct {
-        const char *url;
+        struct str text;
         const char *message;
-    } rows[] = {
-        {"://bad", "parse \"://bad\": missing protocol scheme"},
-        {"", "parse \"\": missing protocol scheme"},
-        {"a.test/x", "parse \"a.test/x\": missing protocol scheme"},
-        {"http://a.test:abc/", "parse \"http://a.test:abc/\": invalid port \":abc\" after host"},
-        {"http://a.test:65536/",
-         "parse \"http://a.test:65536/\": invalid port \":65536\" after host"},
-        {"http://[::1/", "parse \"http://[::1/\": missing ']' in host"},
-        {"http://[::1]x/", "parse \"http://[::1]x/\": invalid port \"x\" after host"},
-        {"http://a b/", "parse \"http://a b/\": invalid character \" \" in host name"},
-        {"http://a.test/%zz", "parse \"http://a.test/%zz\": invalid URL escape \"%zz\""},
-        {"http://a.test/%2", "parse \"http://a.test/%2\": invalid URL escape \"%2\""},
-        {"http://a%41.test/", "parse \"http://a%41.test/\": invalid URL escape \"%41\""},
-        {"http://a\n.test/",
-         "parse \"http://a\\n.test/\": net/url: invalid control character in URL"},
-        {"http://us er@a.test/", "parse \"http://us er@a.test/\": net/url: invalid userinfo"},
-        {"1http://x", "parse \"1http://x\": first path segment in URL cannot contain colon"},
+    } cases[] = {
+        {STR_INIT("://bad"), "parse \"://bad\": missing protocol scheme"},
+        {STR_INIT(""), "parse \"\": missing protocol scheme"},
+        {STR_INIT("/path"), "parse \"/path\": missing protocol scheme"},
+        {STR_INIT("x.test"), "parse \"x.test\": missing protocol scheme"},
+        {STR_INIT("127.0.0.1:80/"),
+         "parse \"127.0.0.1:80/\": first path segment in URL cannot contain colon"},
+        {STR_INIT("http://x\0y/"),
+         "parse \"http://x\\x00y/\": net/url: invalid control character in URL"},
+        {STR_INIT("http://x/\ny"),
+         "parse \"http://x/\\ny\": net/url: invalid control character in URL"},
+        {STR_INIT("http://a b/"), "parse \"http://a b/\": invalid character \" \" in host name"},
+        {STR_INIT("http://a|b/"), "parse \"http://a|b/\": invalid character \"|\" in host name"},
+        {STR_INIT("http://x:port/"), "parse \"http://x:port/\": invalid port \":port\" after host"},
+        {STR_INIT("http://x:8a/"), "parse \"http://x:8a/\": invalid port \":8a\" after host"},
+        {STR_INIT("http://x:65536/"),
+         "parse \"http://x:65536/\": invalid port \":65536\" after host"},
+        {STR_INIT("http://[::1/"), "parse \"http://[::1/\": missing ']' in host"},
+        {STR_INIT("http://[::1]x/"), "parse \"http://[::1]x/\": invalid port \"x\" after host"},
+        {STR_INIT("http://x/%zz"), "parse \"http://x/%zz\": invalid URL escape \"%zz\""},
+        {STR_INIT("http://x/%4"), "parse \"http://x/%4\": invalid URL escape \"%4\""},
+        {STR_INIT("http://%41/"), "parse \"http://%41/\": invalid URL escape \"%41\""},
+        {STR_INIT("http://u<:p@x/"), "parse \"http://u<:p@x/\": net/url: invalid userinfo"},
+        {STR_INIT("http://u%:p@x/"), "parse \"http://u%:p@x/\": invalid URL escape \"%:p\""},
     };
 
-    arena_init(&arena);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct diag d = DIAG_INIT;
-        struct url u;
+        struct url u = {.port = 7};
 
-        CHECK_EQ(url_parse(str_of(rows[i].url), &arena, &u, &d), ERR_URL);
-        CHECK_TEXT(d.message, rows[i].message);
+        CHECK_EQ(url_parse(cases[i].text, &arena, &u, &d), ERR_URL);
+        CHECK_TEXT(d.message, cases[i].message);
+        CHECK_EQ(u.port, 7);
+        CHECK_EQ(url_parse(cases[i].text, &arena, &u, NULL), ERR_URL);
         diag_deinit(&d);
     }
     arena_deinit(&arena);
 }
 
-TEST(url_is_bounded)
+TEST(url_has_a_longest)
 {
-    char *text = mem_alloc(URL_MAX + 1);
-    struct diag d = DIAG_INIT;
+    char *text = malloc(URL_MAX + 2);
     struct url u;
 
-    arena_init(&arena);
-    memset(text, 'a', URL_MAX + 1);
-    memcpy(text, "http://h/", 9);
+    memset(text, 'a', URL_MAX + 2);
+    memcpy(text, "http://x/", 9);
     CHECK_EQ(url_parse(str_from(text, URL_MAX), &arena, &u, NULL), 0);
-    CHECK_EQ(url_parse(str_from(text, URL_MAX + 1), &arena, &u, &d), ERR_URL);
-    CHECK(d.message && strlen(d.message) < 1000);
-    diag_deinit(&d);
-    mem_free(text);
+    CHECK_EQ(url_parse(str_from(text, URL_MAX + 1), &arena, &u, NULL), ERR_URL);
+    free(text);
     arena_deinit(&arena);
 }
 
-static void check_resolved(const char *base, const char *reference, const char *want)
+/* RFC 3986 5.4, and what redirects bring. */
+TEST(url_resolves_references)
 {
-    struct url b;
-    struct url u;
-
-    CHECK_EQ(url_parse(str_of(base), &arena, &b, NULL), 0);
-    CHECK_EQ(url_resolve(&b, str_of(reference), &arena, &u, NULL), 0);
-    check_str(reference, url_text(&u, URL_USER_KEEP, &arena), want);
-}
-
-TEST(url_resolves_the_examples_of_rfc_3986)
-{
-    /* RFC 3986 5.4.1 and 5.4.2; dots are removed from absolute references too. */
-    static const char *const rows[][2] = {
+    static const struct {
+        const char *reference;
+        const char *want;
+    } cases[] = {
         {"g:h", "g:h"},
         {"g", "http://a/b/c/g"},
         {"./g", "http://a/b/c/g"},
@@ -161,7 +178,6 @@ TEST(url_resolves_the_examples_of_rfc_3986)
         {"g?y#s", "http://a/b/c/g?y#s"},
         {";x", "http://a/b/c/;x"},
         {"g;x", "http://a/b/c/g;x"},
-        {"g;x?y#s", "http://a/b/c/g;x?y#s"},
         {"", "http://a/b/c/d;p?q"},
         {".", "http://a/b/c/"},
         {"./", "http://a/b/c/"},
@@ -169,7 +185,6 @@ TEST(url_resolves_the_examples_of_rfc_3986)
         {"../", "http://a/b/"},
         {"../g", "http://a/b/g"},
         {"../..", "http://a/"},
-        {"../../", "http://a/"},
         {"../../g", "http://a/g"},
         {"../../../g", "http://a/g"},
         {"../../../../g", "http://a/g"},
@@ -183,86 +198,98 @@ TEST(url_resolves_the_examples_of_rfc_3986)
         {"./g/.", "http://a/b/c/g/"},
         {"g/./h", "http://a/b/c/g/h"},
         {"g/../h", "http://a/b/c/h"},
-        {"g;x=1/./y", "http://a/b/c/g;x=1/y"},
         {"g;x=1/../y", "http://a/b/c/y"},
         {"g?y/./x", "http://a/b/c/g?y/./x"},
-        {"g#s/../x", "http://a/b/c/g#s/../x"},
+        {"https://u:p@z:9/x/../y?q", "https://u:p@z:9/y?q"},
+        {"/a b", "http://a/a%20b"},
     };
+    struct url base = parse("http://a/b/c/d;p?q");
 
-    arena_init(&arena);
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        check_resolved("http://a/b/c/d;p?q", rows[i][0], rows[i][1]);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct url u;
+
+        CHECK_EQ(url_resolve(&base, str_of(cases[i].reference), &arena, &u, NULL), 0);
+        CHECK_STR(url_text(&u, URL_USER_KEEP, &arena), cases[i].want);
+    }
     arena_deinit(&arena);
 }
 
-TEST(url_resolves_against_other_bases)
+TEST(url_resolves_ports_users_and_targets)
 {
-    arena_init(&arena);
-    check_resolved("http://h", "x", "http://h/x");
-    check_resolved("http://h", "?q", "http://h?q");
-    check_resolved("http://u:p@h:81/a", "/b", "http://u:p@h:81/b");
-    check_resolved("http://u:p@h:81/a", "//g/b", "http://g/b");
-    check_resolved("https://h/a", "//g:444/b", "https://g:444/b");
-    check_resolved("http://h/a", "HTTPS://g/x/../y", "https://g/y");
-    check_resolved("http://h/a", "/x y", "http://h/x%20y");
-    arena_deinit(&arena);
-}
-
-TEST(url_resolving_takes_the_port_of_the_scheme)
-{
-    struct url base;
+    struct url base = parse("https://u:p@h:8443/x?q");
     struct url u;
 
-    arena_init(&arena);
-    CHECK_EQ(url_parse(STR("https://h:8443/"), &arena, &base, NULL), 0);
-    CHECK_EQ(url_resolve(&base, STR("//g/"), &arena, &u, NULL), 0);
-    CHECK_EQ(u.port, 443);
-    CHECK_EQ(url_resolve(&base, STR("x"), &arena, &u, NULL), 0);
+    CHECK_EQ(url_resolve(&base, STR("y"), &arena, &u, NULL), 0);
+    CHECK_STR(u.target, "/y");
     CHECK_EQ(u.port, 8443);
-    CHECK(url_is_same_origin(&base, &u));
-    CHECK_EQ(url_resolve(&base, STR("http://h:8443/"), &arena, &u, NULL), 0);
-    CHECK(!url_is_same_origin(&base, &u));
-    CHECK_EQ(url_resolve(&base, STR("://x"), &arena, &u, NULL), ERR_URL);
+    CHECK_STR(u.user, "u");
+    CHECK_EQ(url_resolve(&base, STR("//other/z?1"), &arena, &u, NULL), 0);
+    CHECK_EQ(u.port, 443);
+    CHECK(!u.has_user);
+    CHECK_STR(u.target, "/z?1");
+    CHECK_EQ(url_resolve(&base, STR("http://other"), &arena, &u, NULL), 0);
+    CHECK_EQ(u.port, 80);
+    CHECK_STR(u.target, "/");
+    CHECK_EQ(url_resolve(&base, STR("//[::1"), &arena, &u, NULL), ERR_URL);
+    base = parse("http://h");
+    CHECK_EQ(url_resolve(&base, STR("y"), &arena, &u, NULL), 0);
+    CHECK_STR(u.target, "/y");
     arena_deinit(&arena);
 }
 
-TEST(url_writes_user_info_three_ways)
+TEST(url_text_hides_who_it_is)
 {
-    struct url u;
+    struct url u = parse("http://me:secret@x.test/a?b#c");
 
-    arena_init(&arena);
-    CHECK_EQ(url_parse(STR("http://a%40b:c%2Fd@h/p?q#f"), &arena, &u, NULL), 0);
-    check_str("keep", url_text(&u, URL_USER_KEEP, &arena), "http://a%40b:c%2Fd@h/p?q#f");
-    check_str("mask", url_text(&u, URL_USER_MASK, &arena), "http://****:****@h/p?q#f");
-    check_str("drop", url_text(&u, URL_USER_DROP, &arena), "http://h/p?q#f");
-    CHECK_EQ(url_parse(STR("http://a@h/"), &arena, &u, NULL), 0);
-    check_str("mask", url_text(&u, URL_USER_MASK, &arena), "http://****@h/");
-    CHECK(!u.has_password);
-    CHECK_EQ(url_parse(STR("mailto:a@b?x=1"), &arena, &u, NULL), 0);
-    check_str("opaque", url_text(&u, URL_USER_KEEP, &arena), "mailto:a@b?x=1");
+    CHECK_STR(url_text(&u, URL_USER_KEEP, &arena), "http://me:secret@x.test/a?b#c");
+    CHECK_STR(url_text(&u, URL_USER_MASK, &arena), "http://****:****@x.test/a?b#c");
+    CHECK_STR(url_text(&u, URL_USER_DROP, &arena), "http://x.test/a?b#c");
+    u = parse("http://me@x.test/");
+    CHECK_STR(url_text(&u, URL_USER_MASK, &arena), "http://****@x.test/");
+    u = parse("http://me:@x.test/");
+    CHECK_STR(url_text(&u, URL_USER_KEEP, &arena), "http://me:@x.test/");
+    u = parse("http://a%2Fb:%00%C3%A9@x/");
+    CHECK_STR(url_text(&u, URL_USER_KEEP, &arena), "http://a%2Fb:%00%C3%A9@x/");
+    u = parse("mailto:a@b");
+    CHECK_STR(url_text(&u, URL_USER_KEEP, &arena), "mailto:a@b");
     arena_deinit(&arena);
 }
 
-TEST(url_escapes_and_unescapes)
+TEST(url_origins)
 {
-    struct buf b = BUF_INIT(256);
+    struct url a = parse("http://X.test/");
+    struct url b = parse("http://x.test:80/y");
+    struct url c = parse("https://x.test/");
 
-    url_query_escape(STR("a b&c=d/\xc3\xa4~-_.+"), &b);
-    CHECK_TEXT(b.data, "a+b%26c%3Dd%2F%C3%A4~-_.%2B");
+    CHECK(url_is_same_origin(&a, &b));
+    CHECK(!url_is_same_origin(&a, &c));
+    arena_deinit(&arena);
+}
+
+TEST(url_escaping_goes_both_ways)
+{
+    struct buf b = BUF_INIT(4096);
+    struct buf back = BUF_INIT(4096);
+    char all[256];
+
+    url_query_escape(STR("a b&c=d/\xc3\xa9~-_."), &b);
+    CHECK_TEXT(b.data, "a+b%26c%3Dd%2F%C3%A9~-_.");
     buf_reset(&b);
-    url_path_escape(STR("a b/c?:@&=+$"), &b);
-    CHECK_TEXT(b.data, "a%20b%2Fc%3F:@&=+$");
+    url_path_escape(STR("a b&c=d/e?"), &b);
+    CHECK_TEXT(b.data, "a%20b&c=d%2Fe%3F");
+    for (int i = 0; i < 256; i++)
+        all[i] = (char)i;
     buf_reset(&b);
-    CHECK_EQ(url_unescape(STR("a+b%2Fc%c3%A4"), true, &b), 0);
-    CHECK_TEXT(b.data, "a b/c\xc3\xa4");
-    buf_reset(&b);
-    CHECK_EQ(url_unescape(STR("a+b"), false, &b), 0);
-    CHECK_TEXT(b.data, "a+b");
-    CHECK_EQ(url_unescape(STR("%"), false, &b), ERR_SYNTAX);
-    CHECK_EQ(url_unescape(STR("%4"), false, &b), ERR_SYNTAX);
-    CHECK_EQ(url_unescape(STR("%4g"), false, &b), ERR_SYNTAX);
+    url_query_escape(str_from(all, 256), &b);
+    CHECK_EQ(url_unescape(buf_str(&b), true, &back), 0);
+    CHECK(str_eq(buf_str(&back), str_from(all, 256)));
+    CHECK_EQ(url_unescape(STR("%4"), true, &back), ERR_SYNTAX);
+    CHECK_EQ(url_unescape(STR("%"), true, &back), ERR_SYNTAX);
+    buf_reset(&back);
+    CHECK_EQ(url_unescape(STR("a+b"), false, &back), 0);
+    CHECK_TEXT(back.data, "a+b");
     buf_deinit(&b);
-    buf_init(&b, 2);
-    CHECK_EQ(url_unescape(STR("abc"), false, &b), ERR_LIMIT);
+    buf_deinit(&back);
+    url_query_escape((struct str){NULL, 0}, &b);
     buf_deinit(&b);
 }
