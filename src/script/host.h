@@ -81,6 +81,8 @@ JSValue host_throw_err(JSContext *ctx, int err, const char *fmt, ...) PRINTF_LIK
 JSValue host_throw_diag(JSContext *ctx, const struct diag *d);
 /* What ends an iteration when it was interrupted in a parking call: not catchable by the script. */
 JSValue host_throw_interrupted(JSContext *ctx);
+/* An Error that the script cannot catch: it ends the iteration. */
+JSValue host_throw_uncatchable(JSContext *ctx, const char *text);
 /* An Error object with that message, not thrown (to reject a promise with). */
 JSValue host_error(JSContext *ctx, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -98,6 +100,9 @@ static inline bool host_is_nullish(JSValueConst v)
 {
     return JS_IsUndefined(v) || JS_IsNull(v);
 }
+
+/* Whether it is an async function (which k6's callbacks may not be). */
+bool host_is_async(JSValueConst v);
 
 /* argv[i], or undefined. */
 static inline JSValueConst host_arg(int argc, JSValueConst *argv, int i)

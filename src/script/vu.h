@@ -30,6 +30,8 @@ struct fiber;
 struct options;
 struct scenario;
 struct script;
+struct script_runner;
+struct shared_arrays;
 struct vu_heap;
 struct vu_task;
 
@@ -52,13 +54,15 @@ enum vu_phase {
 
 /* What the VUs of a worker share. */
 struct script_worker {
-    struct worker_env *env;        /* loop, shard, run state */
-    struct script *script;         /* frozen: bytecode, files, shared arrays */
-    const struct options *options; /* consolidated; NULL in the first run of the init context */
-    uint32_t system_tags;          /* bits 1 << SYSTEM_TAG_x */
-    tagset_id run_tags;            /* options.tags */
-    struct vu_heap *heap;          /* owned: memory of the worker's runtimes */
-    void *http;                    /* owned by mod_http */
+    struct worker_env *env;            /* loop, shard, run state */
+    struct script *script;             /* frozen: bytecode, files, shared arrays */
+    const struct options *options;     /* consolidated; NULL in the first run of the init context */
+    uint32_t system_tags;              /* bits 1 << SYSTEM_TAG_x */
+    tagset_id run_tags;                /* options.tags */
+    struct vu_heap *heap;              /* owned: memory of the worker's runtimes */
+    void *http;                        /* owned by mod_http */
+    struct script_runner *runner;      /* NULL in the first run of the init context */
+    struct shared_arrays *late_arrays; /* owned: those that the first run did not make */
 };
 
 struct vu {
@@ -127,6 +131,7 @@ struct vu_task {
     struct vu_task *_next;
     struct vu_task *_ready_next;
     bool _ready;
+    bool _stop_asked;
 };
 
 void vu_task_start(struct vu *vu, struct vu_task *task, const struct vu_task_ops *ops);

@@ -1,0 +1,42 @@
+/* The loader's own state in a VU: only while its init context runs. */
+#ifndef SCRIPT_LOADER_H
+#define SCRIPT_LOADER_H
+
+#include "script/internal.h"
+
+/* A CommonJS file that was evaluated: `module` is its module object. For built-in and ES modules
+ * that were required it is what require() returned. */
+struct cjs_module {
+    char *url;
+    JSValue module; /* owned */
+};
+
+/* An ES module that the first VU has compiled. */
+struct es_module {
+    const char *url; /* the script's */
+    JSValue module;  /* owned */
+};
+
+struct vu_loader {
+    JSValue main; /* owned: the main module, unless it is CommonJS */
+    JSValue pack; /* owned: array of all code; undefined in the first VU */
+    struct cjs_module **cjs;
+    size_t cjs_count;
+    struct cjs_module *running; /* whose body is being evaluated */
+    struct es_module *es;
+    size_t es_count;
+    unsigned in_es; /* ES modules are being linked or evaluated */
+    char *importer; /* who imports what, of the newest import */
+    char *specifier;
+};
+
+/* The URL, or built-in name, that `specifier` means in module `base`: heap. NULL: exception. */
+char *loader_resolve(JSContext *ctx, struct str base, struct str specifier);
+/* What require() of that URL gives. */
+JSValue loader_require(struct vu *vu, struct str url);
+/* Gives the pending exception the place of the import of `specifier` in `base`, unless it has a
+ * place. */
+void loader_blame(struct vu *vu, const char *base, const char *specifier);
+void loader_note_builtin(struct script *script, const struct host_module *module);
+
+#endif

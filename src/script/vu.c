@@ -1,0 +1,250 @@
+/* Making VUs and freeing them; samples. */
+#include "script/vu.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "loop/fiber.h"
+#include "script/heap.h"
+#include "script/internal.h"
+
+enum {
+    /* Garbage in cycles that a VU may gather before it is collected: small, because there are
+     * thousands of VUs; and a collection of so small a heap takes some 50 microseconds. */
+    GC_MARGIN = 96 * 1024,
+};
+
+/* --- samples ------------------------------------------------------------------------------ */
+
+enum { MAX_META = 32 };
+
+/* vu, iter, exec.vu.metrics.metadata: set in the shard before this VU's sample. */
+static void set_meta(struct vu *vu)
+{
+    struct vu_private *p = vu->_private;
+    tag_id pairs[MAX_META + 2];
+    size_t count = 0;
+    char text[24];
+    int len;
+
+    if (vu_has_system_tag(vu, SYSTEM_TAG_VU)) {
+        len = snprintf(text, sizeof(text), "%llu", (unsigned long long)vu->id);
+        pairs[count++] = shard_tag(vu->shard, STR("vu"), str_from(text, (size_t)len));
+    }
+    if (vu_has_system_tag(vu, SYSTEM_TAG_ITER)) {
+        len = snprintf(text, sizeof(text), "%llu", (unsigned long long)vu->iteration_count);
+        pairs[count++] = shard_tag(vu->shard, STR("iter"), str_from(text, (size_t)len));
+    }
+    if (p->metadata) {
+        for (struct map_entry *e = map_first(p->metadata); e && count < COUNT_OF(pairs);
+             e = map_next(p->metadata, e))
+            pairs[count++] = shard_tag(vu->shard, e->key, str_of(e->value));
+    }
+    shard_set_meta(vu->shard, pairs, count);
+}
+
+static bool has_meta(const struct vu *vu)
+{
+    return vu->_private->metadata || vu_has_system_tag(vu, SYSTEM_TAG_VU) ||
+           vu_has_system_tag(vu, SYSTEM_TAG_ITER);
+}
+
+void vu_sample_tagged(struct vu *vu, uint32_t metric, tagset_id tags, double value)
+{
+    int64_t now = clock_wall();
+
+    if (LIKELY(!has_meta(vu))) {
+        shard_add(vu->shard, metric, tags, value, now);
+        return;
+    }
+    set_meta(vu);
+    shard_add(vu->shard, metric, tags, value, now);
+    shard_set_meta(vu->shard, NULL, 0);
+}
+
+void vu_sample(struct vu *vu, uint32_t metric, double value)
+{
+    vu_sample_tagged(vu, metric, vu->tags, value);
+}
+
+/* --- making ------------------------------------------------------------------------------- */
+
+static void add_intrinsics(JSContext *ctx)
+{
+    JS_AddIntrinsicBaseObjects(ctx);
+    JS_AddIntrinsicEval(ctx);
+    JS_AddIntrinsicStringNormalize(ctx);
+    JS_AddIntrinsicRegExpCompiler(ctx);
+    JS_AddIntrinsicRegExp(ctx);
+    JS_AddIntrinsicJSON(ctx);
+    JS_AddIntrinsicProxy(ctx);
+    JS_AddIntrinsicPromise(ctx);
+}
+
+/* The runtime with everything that the script expects to find. */
+static int make_runtime(struct vu *vu, struct diag *d)
+{
+    vu->_private->account.heap = vu->worker->heap;
+    vu->rt = JS_NewRuntime2(&heap_functions, &vu->_private->account);
+    if (!vu->rt)
+        return diag_set(d, -ENOMEM, "no memory for a VU");
+    vu->ctx = JS_NewContextRaw(vu->rt);
+    if (!vu->ctx)
+        return diag_set(d, -ENOMEM, "no memory for a VU");
+    JS_SetContextOpaque(vu->ctx, vu);
+    JS_SetRuntimeOpaque(vu->rt, vu);
+    JS_SetMemoryLimit(vu->rt, vu->worker->script->memory_limit);
+    JS_SetStripInfo(vu->rt, JS_STRIP_SOURCE);
+    vu_pump_init(vu);
+    vu_enter(vu, INT64_MAX, true);
+    loader_install(vu);
+    if (loader_read_pack(vu) < 0)
+        goto failed;
+    add_intrinsics(vu->ctx);
+    if (globals_install(vu) < 0)
+        goto failed;
+    vu_leave(vu);
+    return 0;
+failed:
+    exception_diag(vu, d);
+    vu_leave(vu);
+    return ERR_INVALID;
+}
+
+static int end_diag(struct vu *vu, enum call_end end, struct diag *d)
+{
+    switch (end) {
+    case CALL_OK:
+        return 0;
+    case CALL_THREW:
+        exception_diag(vu, d);
+        return ERR_INVALID;
+    case CALL_TIMED_OUT:
+        return diag_set(d, ERR_TIMEOUT, "the init context took too long");
+    case CALL_ABORTED:
+        return diag_set(d, ERR_CANCELLED, "test aborted in the init context");
+    case CALL_INTERRUPTED:
+        return diag_set(d, ERR_INTERRUPTED, "interrupted in the init context");
+    }
+    return 0;
+}
+
+/* Evaluates the script's modules: the init context. */
+static int run_init(struct vu *vu, struct diag *d)
+{
+    struct vu_private *p = vu->_private;
+    bool is_cjs = false;
+    JSValue evaluated;
+    JSValue done;
+    enum call_end end;
+
+    vu->phase = VU_INIT;
+    vu_enter(vu, INT64_MAX, true);
+    evaluated = loader_eval_main(vu, &is_cjs);
+    if (is_cjs && !JS_IsException(evaluated)) {
+        end = vu_settle(vu, JS_UNDEFINED, &done);
+        JS_FreeValue(vu->ctx, done);
+    } else {
+        end = vu_settle(vu, evaluated, &evaluated);
+    }
+    if (end == CALL_OK) {
+        p->exports = loader_main_exports(vu, is_cjs);
+        if (JS_IsException(p->exports)) {
+            p->exports = JS_UNDEFINED;
+            end = CALL_THREW;
+        }
+    }
+    JS_FreeValue(vu->ctx, evaluated);
+    end = end_diag(vu, end, d);
+    loader_end(vu);
+    vu_leave(vu);
+    vu->phase = VU_IDLE;
+    return (int)end;
+}
+
+/* The init context has left garbage in cycles (modules, closures): from here on a VU is as small as
+ * it gets. */
+static void settle_memory(struct vu *vu)
+{
+    JS_RunGC(vu->rt);
+    JS_SetGCThreshold(vu->rt, vu->_private->account.state->malloc_size + GC_MARGIN);
+}
+
+int vu_create(struct script_worker *worker, uint64_t id, uint64_t id_in_test, struct vu **out,
+              struct diag *d)
+{
+    struct vu *vu = mem_zalloc(sizeof(*vu));
+    int err;
+
+    vu->_private = mem_zalloc(sizeof(*vu->_private));
+    vu->_private->exports = vu->_private->fn = vu->_private->setup_data = JS_UNDEFINED;
+    vu->worker = worker;
+    vu->shard = worker->env->shard;
+    vu->loop = worker->env->loop;
+    vu->id = id;
+    vu->id_in_test = id_in_test;
+    vu->tags = worker->run_tags;
+    arena_init(&vu->arena);
+    rng_system(&vu->rng, sizeof(vu->rng));
+    err = make_runtime(vu, d);
+    if (err == 0)
+        err = run_init(vu, d);
+    if (err < 0) {
+        vu_destroy(vu);
+        return err;
+    }
+    arena_deinit(&vu->arena);
+    arena_init(&vu->arena);
+    settle_memory(vu);
+    *out = vu;
+    return 0;
+}
+
+static void free_values(struct vu *vu)
+{
+    struct vu_private *p = vu->_private;
+
+    JS_FreeValue(vu->ctx, p->fn);
+    JS_FreeValue(vu->ctx, p->setup_data);
+    JS_FreeValue(vu->ctx, p->exports);
+    p->fn = p->setup_data = p->exports = JS_UNDEFINED;
+}
+
+static void free_modules_state(struct vu *vu)
+{
+    for (size_t i = 0; i < host_module_count; i++) {
+        if (host_modules[i]->vu_free)
+            host_modules[i]->vu_free(vu);
+    }
+}
+
+void vu_destroy(struct vu *vu)
+{
+    struct vu_private *p;
+
+    if (!vu)
+        return;
+    p = vu->_private;
+    ensure(!vu->fiber);
+    fiber_no_yield_begin(); /* finalizers run */
+    if (vu->ctx) {
+        free_modules_state(vu);
+        vu_pump_deinit(vu);
+        free_values(vu);
+        JS_FreeContext(vu->ctx);
+    }
+    if (vu->rt)
+        JS_FreeRuntime(vu->rt);
+    fiber_no_yield_end();
+    arena_deinit(&vu->arena);
+    if (p->metadata) {
+        map_deinit_with(p->metadata, mem_free);
+        mem_free(p->metadata);
+    }
+    mem_free(p);
+    mem_free(vu);
+}
