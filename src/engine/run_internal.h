@@ -29,6 +29,8 @@ struct run_round {
     struct timer grace; /* who has not answered by then comes with a later round */
     bool is_open;
     bool is_last;
+    bool is_finishing;   /* the next round is the last */
+    bool is_delivering;  /* the caller's hook is running */
     size_t waiting;      /* reports that the round still waits for */
     int64_t second;      /* of the open round */
     int64_t next_second; /* of the tick timer */

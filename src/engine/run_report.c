@@ -55,6 +55,7 @@ static void deliver(struct run *run)
         watch_machine(run, &load);
     }
     round->windows[round->count++] = shard_take_window(run->shard);
+    round->is_delivering = true;
     tick = (struct run_tick){round->windows, round->count, round->second, round->is_last};
     if (run->config.hooks.tick)
         run->config.hooks.tick(run->config.hooks.arg, &tick);
@@ -62,8 +63,11 @@ static void deliver(struct run *run)
         window_free(round->windows[i]);
     round->count = 0;
     round->load_count = 0;
+    round->is_delivering = false;
     if (round->is_last)
         run_reports_over(run);
+    else if (round->is_finishing)
+        run_reports_finish(run);
 }
 
 static void ask(struct run *run, struct run_worker *w);
@@ -166,6 +170,9 @@ void run_reports_finish(struct run *run)
 {
     struct run_round *round = &run->round;
 
+    round->is_finishing = true;
+    if (round->is_delivering)
+        return; /* the caller's hook has aborted the run: after it */
     timer_stop(run->loop, &round->tick);
     if (round->is_open)
         deliver(run);

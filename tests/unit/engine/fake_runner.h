@@ -33,7 +33,6 @@ enum fake_call { FAKE_OK, FAKE_FAILS, FAKE_TIMES_OUT, FAKE_SLEEPS };
 
 struct fake {
     struct runner base;
-    struct run_state *state;
 
     /* What iterations do, by scenario index. */
     int64_t sleep_nsec[FAKE_SCENARIOS];
