@@ -454,5 +454,12 @@
     return native.resolve(base, href);
   };
 
-  return { parse, submission, linkTarget, Selection, Element };
+  // The URL of a form that is sent by GET: the fields replace its query.
+  const withQuery = (url, fields) => {
+    const query = Object.entries(fields).map(([k, v]) => `${formEncode(k)}=${formEncode(String(v))}`).join('&');
+    const bare = url.replace(/[?#].*$/, '');
+    return query ? `${bare}?${query}` : bare;
+  };
+
+  return { parse, submission, linkTarget, withQuery, Selection, Element };
 })
