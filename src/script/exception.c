@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "script/internal.h"
 
-enum { MAX_SOURCE_LINE = 200 };
+enum { MAX_SOURCE_LINE = 200, MAX_FRAMES = 40 };
 
 /* --- places ------------------------------------------------------------------------------- */
 
@@ -120,9 +120,16 @@ static char *stack_of(JSContext *ctx, JSValueConst error)
 static void append_stack(JSContext *ctx, struct buf *out, const char *stack)
 {
     struct str rest = str_of(stack);
+    size_t frames = 0;
 
-    while (rest.len > 0)
-        append_frame(vu_of(ctx)->worker->script, out, str_cut(&rest, '\n'));
+    while (rest.len > 0) {
+        struct str line = str_cut(&rest, '\n');
+
+        if (frames++ < MAX_FRAMES)
+            append_frame(vu_of(ctx)->worker->script, out, line);
+    }
+    if (frames > MAX_FRAMES)
+        buf_printf(out, "\t... %zu more\n", frames - MAX_FRAMES);
 }
 
 char *exception_text(JSContext *ctx, JSValueConst error)
@@ -190,6 +197,15 @@ static void append_source(struct vu *vu, struct buf *out, const struct place *pl
     buf_append_char(out, '^');
 }
 
+/* What people stumble over who mix the two kinds of modules. */
+static void append_hint(struct buf *out)
+{
+    if (str_eq_c(buf_str(out), "ReferenceError: 'module' is not defined") ||
+        str_eq_c(buf_str(out), "ReferenceError: 'exports' is not defined"))
+        buf_append_c(out, " (a file with import or export is an ES module, which has neither "
+                          "`module` nor `exports`: use `export`)");
+}
+
 void exception_diag(struct vu *vu, struct diag *d)
 {
     JSContext *ctx = vu->ctx;
@@ -201,8 +217,9 @@ void exception_diag(struct vu *vu, struct diag *d)
 
     append_value(ctx, &out, error);
     if (vu->_private->account.limit_hit)
-        buf_printf(&out, " (the VU has reached its memory limit of %zu MB)",
-                   vu->worker->script->memory_limit >> 20);
+        buf_printf(&out, " (the VU has reached its memory limit of %zu bytes)",
+                   vu->worker->script->memory_limit);
+    append_hint(&out);
     if (has_place)
         append_source(vu, &out, &place);
     if (stack && *stack) {

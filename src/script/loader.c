@@ -576,6 +576,7 @@ static JSValue eval_main_esm(struct vu *vu, const struct module *module)
 {
     struct vu_loader *loader = vu->_private->loader;
     JSContext *ctx = vu->ctx;
+    JSValue promise;
 
     loader->in_es++; /* to the end of the init context */
     if (!vu->worker->script->frozen && module->uses_meta &&
@@ -583,7 +584,10 @@ static JSValue eval_main_esm(struct vu *vu, const struct module *module)
         return JS_EXCEPTION;
     if (JS_ResolveModule(ctx, loader->main) < 0)
         return JS_EXCEPTION;
-    return JS_EvalFunction(ctx, JS_DupValue(ctx, loader->main));
+    promise = JS_EvalFunction(ctx, JS_DupValue(ctx, loader->main));
+    if (JS_IsException(promise))
+        loader_blame_link(vu);
+    return promise;
 }
 
 JSValue loader_eval_main(struct vu *vu, bool *is_cjs)

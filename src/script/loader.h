@@ -37,6 +37,8 @@ JSValue loader_require(struct vu *vu, struct str url);
 /* Gives the pending exception the place of the import of `specifier` in `base`, unless it has a
  * place. */
 void loader_blame(struct vu *vu, const char *base, const char *specifier);
+/* The same for a name that a module imports and another does not export. */
+void loader_blame_link(struct vu *vu);
 void loader_note_builtin(struct script *script, const struct host_module *module);
 
 #endif

@@ -421,8 +421,8 @@ static JSValue test_abort(JSContext *ctx, JSValueConst this_val, int argc, JSVal
     if (!host_is_nullish(reason) && !(why = host_strdup(ctx, reason)))
         return JS_EXCEPTION;
     text = why ? mem_printf("test aborted: %s", why) : mem_strdup("test aborted");
-    if (run)
-        run_state_abort(run, RUN_ABORT_SCRIPT, text);
+    if (!run || run_state_abort(run, RUN_ABORT_SCRIPT, text))
+        log_msg(LOG_ERROR, str_of(text), NULL);
     vu->aborted = true;
     host_throw_uncatchable(ctx, text);
     mem_free(text);

@@ -73,6 +73,12 @@ static bool has_place(JSContext *ctx, JSValueConst error)
     return has;
 }
 
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '$';
+}
+
 /* Line and column of the specifier in quotes. */
 static bool find_import(const struct file *file, const char *specifier, int *line, int *column)
 {
@@ -96,6 +102,15 @@ static bool find_import(const struct file *file, const char *specifier, int *lin
     return false;
 }
 
+static void set_place(JSContext *ctx, JSValueConst error, const char *url, int line, int column)
+{
+    char *stack = mem_printf("    at %s:%d:%d\n", url, line, column);
+
+    JS_DefinePropertyValueStr(ctx, error, "stack", JS_NewString(ctx, stack),
+                              JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
+    mem_free(stack);
+}
+
 void loader_blame(struct vu *vu, const char *base, const char *specifier)
 {
     JSContext *ctx = vu->ctx;
@@ -106,13 +121,76 @@ void loader_blame(struct vu *vu, const char *base, const char *specifier)
 
     if (JS_IsError(ctx, error) && !has_place(ctx, error) &&
         files_get(vu->worker->script->files, str_of(base), true, &file, NULL) == 0 &&
-        find_import(file, specifier, &line, &column)) {
-        char *stack = mem_printf("    at %s:%d:%d\n", base, line, column);
+        find_import(file, specifier, &line, &column))
+        set_place(ctx, error, base, line, column);
+    JS_Throw(ctx, error);
+}
 
-        JS_DefinePropertyValueStr(ctx, error, "stack", JS_NewString(ctx, stack),
-                                  JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
-        mem_free(stack);
+/* Where an import declaration of `file` names `name`. */
+static bool find_imported(const struct file *file, struct str name, int *line, int *column)
+{
+    struct str text = str_from(file->data, file->len);
+    bool in_import = false;
+
+    *line = 1;
+    *column = 1;
+    for (size_t i = 0; i < text.len; i++) {
+        struct str rest = str_from_index(text, i);
+        bool starts_word = i == 0 || !is_word(text.ptr[i - 1]);
+
+        if (starts_word && str_starts_with(rest, STR("import")))
+            in_import = true;
+        else if (starts_word && str_starts_with(rest, STR("from")))
+            in_import = false;
+        else if (in_import && starts_word && str_starts_with(rest, name) &&
+                 (rest.len == name.len || !is_word(rest.ptr[name.len])))
+            return true;
+        *column = text.ptr[i] == '\n' ? 1 : *column + 1;
+        *line += text.ptr[i] == '\n';
     }
+    return false;
+}
+
+/* The name in "Could not find export 'x' in module 'y'". */
+static char *missing_export(JSContext *ctx, JSValueConst error)
+{
+    JSValue message = JS_GetPropertyStr(ctx, error, "message");
+    char *text = JS_IsString(message) ? host_strdup(ctx, message) : NULL;
+    struct str rest = str_of(text);
+    char *name = NULL;
+
+    if (text && str_starts_with(rest, STR("Could not find export '"))) {
+        str_cut(&rest, '\'');
+        name = str_dup(str_cut(&rest, '\''));
+    }
+    JS_FreeValue(ctx, message);
+    mem_free(text);
+    return name;
+}
+
+void loader_blame_link(struct vu *vu)
+{
+    JSContext *ctx = vu->ctx;
+    struct script *script = vu->worker->script;
+    JSValue error = JS_GetException(ctx);
+    char *name =
+        JS_IsError(ctx, error) && !has_place(ctx, error) ? missing_export(ctx, error) : NULL;
+    const struct file *file;
+    int line;
+    int column;
+
+    for (struct map_entry *e = name ? map_first(&script->modules) : NULL; e;
+         e = map_next(&script->modules, e)) {
+        const struct module *module = e->value;
+
+        if (module->kind == MODULE_ESM &&
+            files_get(script->files, str_of(module->url), true, &file, NULL) == 0 &&
+            find_imported(file, str_of(name), &line, &column)) {
+            set_place(ctx, error, module->url, line, column);
+            break;
+        }
+    }
+    mem_free(name);
     JS_Throw(ctx, error);
 }
 

@@ -184,8 +184,8 @@ static char *thrown_text(struct vu *vu)
     if (!vu->_private->account.limit_hit)
         return text;
     vu->_private->account.limit_hit = false;
-    longer = mem_printf("the VU has reached its memory limit of %zu MB: %s",
-                        vu->worker->script->memory_limit >> 20, text);
+    longer = mem_printf("the VU has reached its memory limit of %zu bytes: %s",
+                        vu->worker->script->memory_limit, text);
     mem_free(text);
     return longer;
 }

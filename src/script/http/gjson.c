@@ -331,7 +331,7 @@ static json_t *eval(json_t *value, struct str path, unsigned depth)
 
 bool gjson_get(struct str json, struct str path, struct buf *out)
 {
-    json_t *root = json_loadb(json.ptr, json.len, JSON_DECODE_ANY, NULL);
+    json_t *root = json_loadb(json.ptr, json.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     json_t *found = root ? eval(root, path, 0) : NULL;
     char *text = found ? json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 

@@ -123,11 +123,12 @@ struct http_call {
     struct statuses *statuses; /* a reference; NULL: no http_req_failed */
     bool throws;
     bool binary;
-    int err;             /* before anything was sent: a bad URL */
-    JSValue jar_object;  /* owned: keeps a jar of the script's alive */
-    struct fiber *fiber; /* of http.batch, while it sends */
-    JSValue json;        /* owned; parsed once */
-    unsigned made;       /* members that were materialised */
+    int err;                          /* before anything was sent: a bad URL */
+    JSValue jar_object;               /* owned: keeps a jar of the script's alive */
+    struct fiber *fiber;              /* of http.batch, while it sends */
+    JSValue json;                     /* owned; parsed once */
+    unsigned made;                    /* bits of those members of the Response that exist */
+    JSValue members[FIELD_COUNT_MAX]; /* owned */
 };
 
 /* What the arguments (method, url, body, params) say. NULL: an exception. A bad URL is no exception

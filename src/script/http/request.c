@@ -474,6 +474,10 @@ void http_call_free(JSRuntime *rt, struct http_call *call)
 {
     struct http_vu *http = call->http;
 
+    for (size_t i = 0; i < FIELD_COUNT_MAX; i++) {
+        if ((call->made >> i) & 1)
+            JS_FreeValueRT(rt, call->members[i]);
+    }
     JS_FreeValueRT(rt, call->json);
     JS_FreeValueRT(rt, call->jar_object);
     statuses_unref(call->statuses);

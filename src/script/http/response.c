@@ -1,6 +1,5 @@
 /* The Response object: its members are made when a script first asks for them, because most scripts
- * ask for one or two. A member then is an ordinary property; until then the class's exotic methods
- * stand in for it. */
+ * ask for one or two. The class's exotic methods show them as own properties. */
 #include <stdio.h>
 #include <string.h>
 
@@ -260,38 +259,30 @@ static void make_atoms(JSContext *ctx, struct http_vu *http)
         http->fields[i] = JS_NewAtom(ctx, members[i].name);
 }
 
-/* Makes the member a property and describes it. 1: there is such a member. */
+/* Describes the member, which is made on first use. 1: there is such a member. */
 static int get_own_property(JSContext *ctx, JSPropertyDescriptor *desc, JSValueConst object,
                             JSAtom prop)
 {
     struct http_call *call = JS_GetOpaque(object, http_response_class.id);
-    JSValue value;
 
     for (size_t i = 0; call && i < COUNT_OF(members); i++) {
-        if (call->http->fields[i] != prop || (call->made >> i) & 1)
+        if (call->http->fields[i] != prop)
             continue;
-        value = members[i].make(ctx, call);
-        if (JS_IsException(value))
-            return -1;
-        call->made |= 1u << i;
-        if (JS_DefinePropertyValue(ctx, object, prop, JS_DupValue(ctx, value), JS_PROP_C_W_E) < 0) {
-            JS_FreeValue(ctx, value);
-            return -1;
+        if (!desc)
+            return 1;
+        if (!((call->made >> i) & 1)) {
+            call->members[i] = members[i].make(ctx, call);
+            if (JS_IsException(call->members[i]))
+                return -1;
+            call->made |= 1u << i;
         }
-        if (desc) {
-            desc->flags = JS_PROP_C_W_E;
-            desc->value = value;
-            desc->getter = JS_UNDEFINED;
-            desc->setter = JS_UNDEFINED;
-        } else {
-            JS_FreeValue(ctx, value);
-        }
+        *desc = (JSPropertyDescriptor){JS_PROP_C_W_E, JS_DupValue(ctx, call->members[i]),
+                                       JS_UNDEFINED, JS_UNDEFINED};
         return 1;
     }
     return 0;
 }
 
-/* Those that are not properties yet. */
 static int get_own_property_names(JSContext *ctx, JSPropertyEnum **out, uint32_t *count,
                                   JSValueConst object)
 {
@@ -302,8 +293,6 @@ static int get_own_property_names(JSContext *ctx, JSPropertyEnum **out, uint32_t
     if (!list)
         return -1;
     for (size_t i = 0; call && i < COUNT_OF(members); i++) {
-        if ((call->made >> i) & 1)
-            continue;
         list[n].is_enumerable = 1;
         list[n++].atom = JS_DupAtom(ctx, call->http->fields[i]);
     }
@@ -326,6 +315,10 @@ static void mark_response(JSRuntime *rt, JSValueConst value, JS_MarkFunc *mark)
 
     if (!call)
         return;
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if ((call->made >> i) & 1)
+            JS_MarkValue(rt, call->members[i], mark);
+    }
     JS_MarkValue(rt, call->json, mark);
     JS_MarkValue(rt, call->jar_object, mark);
 }
