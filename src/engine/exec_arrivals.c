@@ -109,7 +109,6 @@ static void let_go(struct exec_arrivals *x, struct vu_slot *slot)
     struct vu_pool *pool = &x->base.worker->pool;
 
     slot->owner = NULL;
-    tally_add(&x->base.tallies->vus_held, -1);
     if (slot->is_unplanned) {
         slot->is_unplanned = false;
         pool->unplanned++;

@@ -74,7 +74,8 @@ static void take_call_error(struct run *run, const char *what, int timeout_code)
 {
     struct worker_call *call = &run->call;
 
-    if (call->err && !is_aborted(run)) {
+    /* An aborted setup() fails because of that; teardown() runs all the same. */
+    if (call->err && !(call->kind == WORKER_SETUP && is_aborted(run))) {
         log_error(what, &call->diag, call->err);
         run->phase_error = call->err == ERR_TIMEOUT ? timeout_code : EXIT_CODE_SCRIPT_ERROR;
     }
@@ -281,6 +282,7 @@ static void finish(struct run *run)
 
 void run_reports_over(struct run *run)
 {
+    run->is_over = true;
     loop_stop(run->loop);
 }
 
@@ -369,8 +371,8 @@ void run_test(struct run *run, struct run_result *out)
     ensure(run->phase == RUN_CREATED);
     probe_raise_descriptors();
     loop_post(run->loop, begin, run);
-    loop_run(run->loop);
-    ensure(run->is_finished);
+    while (!run->is_over)
+        loop_run(run->loop); /* again when something of the caller's has stopped it */
     abort = run_state_aborted(&run->state);
     *out = (struct run_result){
         .exit_code = exit_code(run),

@@ -58,6 +58,7 @@ struct run {
     bool setup_done;  /* it succeeded, or there was none to run: teardown() is due */
     bool is_stopping; /* workers were told of an abort */
     bool is_finished;
+    bool is_over;    /* the last window was handed out; or handleSummary has ended */
     int phase_error; /* the exit code of what failed in setup() or teardown(); 0: nothing */
     char *setup_data;
     struct worker_call call;

@@ -70,7 +70,8 @@ static inline void tally_add(struct tally *t, int64_t by)
 /* What one worker counts: of the whole run, and again of each scenario. */
 struct worker_tallies {
     struct tally vus_active; /* running a scenario's iterations */
-    struct tally vus_held; /* of a scenario: VUs that its executor holds; of the run: initialised */
+    struct tally vus_held; /* of a scenario: VUs its executor holds or, at the end of an arrival
+                              rate, has held; of the run: initialised */
     struct tally completed;
     struct tally interrupted;
     struct tally dropped;

@@ -10,6 +10,7 @@ static void summary_done(struct worker_call *call)
 {
     struct run *run = call->arg;
 
+    run->is_over = true;
     loop_stop(run->loop);
 }
 
@@ -19,6 +20,7 @@ static void summary_overdue(struct timer *timer)
 
     run_lose_worker(&run->workers[run->call.worker->env.index]);
     run->call.err = ERR_TIMEOUT;
+    run->is_over = true;
     loop_stop(run->loop);
 }
 
@@ -42,7 +44,9 @@ int run_handle_summary(struct run *run, const char *data_json, char **json_out, 
     worker_call(&run->call);
     timer_init(&run->grace, summary_overdue);
     timer_start(run->loop, &run->grace, clock_now() + timeout + ANSWER_GRACE_NSEC);
-    loop_run(run->loop);
+    run->is_over = false;
+    while (!run->is_over)
+        loop_run(run->loop);
     timer_stop(run->loop, &run->grace);
     err = run->call.err;
     if (err)

@@ -100,7 +100,7 @@ static void note_second(struct saturation *s, const struct saturation_span *seco
 {
     struct saturation_span *last = s->span_count ? &s->spans[s->span_count - 1] : NULL;
 
-    if (s->_open && second->from_nsec - last->to_nsec < GAP_NSEC) {
+    if (s->_open && last && second->from_nsec - last->to_nsec < GAP_NSEC) {
         extend(last, second);
         return;
     }

@@ -100,7 +100,7 @@ static int make_runtime(struct vu *vu, struct diag *d)
     JS_SetMemoryLimit(vu->rt, vu->worker->script->memory_limit);
     JS_SetStripInfo(vu->rt, JS_STRIP_SOURCE);
     vu_pump_init(vu);
-    vu_enter(vu, INT64_MAX, true);
+    vu_enter(vu, INT64_MAX, vu->id != 0);
     loader_install(vu);
     if (loader_read_pack(vu) < 0)
         goto failed;
@@ -143,7 +143,8 @@ static int run_init(struct vu *vu, struct diag *d)
     enum call_end end;
 
     vu->phase = VU_INIT;
-    vu_enter(vu, INT64_MAX, true);
+    /* VU 0 serves teardown() and handleSummary(), which come after an abort too. */
+    vu_enter(vu, INT64_MAX, vu->id != 0);
     evaluated = loader_eval_main(vu, &is_cjs);
     if (is_cjs && !JS_IsException(evaluated)) {
         end = vu_settle(vu, JS_UNDEFINED, &done);

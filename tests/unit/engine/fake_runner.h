@@ -63,6 +63,7 @@ struct fake {
     struct totals *totals;
     unsigned ticks;
     struct run *run;
+    struct loop *loop; /* main's */
     struct run_result result;
     struct saturation saturation; /* its spans are gone */
     bool all_ended;

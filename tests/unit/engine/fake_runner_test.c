@@ -313,6 +313,7 @@ void fake_run(struct fake *f, const char *text, const char *segment_text, const 
     if (segment_text)
         CHECK(segment_parse(str_of(segment_text), str_of(sequence), &segment, &d) == 0);
     CHECK(loop_new(&loop) == 0);
+    f->loop = loop;
     f->run = run_new(
         &(struct run_config){
             .options = &options,

@@ -303,6 +303,21 @@ TEST(run_paused_can_be_aborted)
     fake_deinit(&f);
 }
 
+static void stop_loop(struct fake *fake)
+{
+    loop_stop(fake->loop);
+}
+
+TEST(run_goes_on_when_the_loop_is_stopped_by_somebody_else)
+{
+    begin();
+    f.on_tick = stop_loop;
+    fake_run(&f, "{'vus': 2, 'duration': '2s'}", NULL, NULL);
+    CHECK_EQ(f.result.exit_code, 0);
+    CHECK(f.result.duration_nsec >= 2 * NSEC_PER_SEC);
+    fake_deinit(&f);
+}
+
 /* --- windows ------------------------------------------------------------------------------ */
 
 TEST(run_hands_out_every_sample)
