@@ -494,7 +494,9 @@ static JSValue require_esm(struct vu *vu, const struct module *module, JSValue c
                           module->url);
     }
     loader->in_es++;
+    loader->in_required_es = true;
     object = eval_required(vu, module, code);
+    loader->in_required_es = false;
     loader->in_es--;
     JS_FreeValue(vu->ctx, code);
     if (!JS_IsException(object))

@@ -25,8 +25,9 @@ struct vu_loader {
     struct cjs_module *running; /* whose body is being evaluated */
     struct es_module *es;
     size_t es_count;
-    unsigned in_es; /* ES modules are being linked or evaluated */
-    char *importer; /* who imports what, of the newest import */
+    bool in_required_es; /* an ES module that was required is being evaluated */
+    unsigned in_es;      /* ES modules are being linked or evaluated */
+    char *importer;      /* who imports what, of the newest import */
     char *specifier;
 };
 

@@ -46,6 +46,8 @@ static char *evaluated_url(struct vu *vu)
     char *outermost = NULL;
     int missing = 0;
 
+    if (loader->in_required_es) /* the frames of who required it lie below */
+        return caller_url(vu);
     if (loader->running)
         return mem_strdup(loader->running->url);
     for (int level = 1; level < MAX_FRAMES && missing < 8; level++) {

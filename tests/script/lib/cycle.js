@@ -1,0 +1,3 @@
+import { a } from './esm.js';
+export const b = 2;
+export const getA = () => a;
