@@ -22,7 +22,7 @@ LAYERS = {
     "script": ["base", "loop", "net", "proto", "metrics", "engine"],
     "output": ["base", "loop", "net", "proto", "metrics"],
     "cli": ["base", "loop", "net", "proto", "metrics", "engine", "script", "output", "shop"],
-    "shop": ["base"],
+    "shop": ["base", "loop"],
 }
 
 # package headers: the folders that may see them
