@@ -299,9 +299,10 @@ static void read_options(const char *text, struct options *out)
 
 void fake_run(struct fake *f, const char *text, const char *segment_text, const char *sequence)
 {
-    struct options options;
-    struct scenario_list scenarios;
-    struct segment segment;
+    /* Static: what a hung worker still uses is no leak. */
+    static struct options options;
+    static struct scenario_list scenarios;
+    static struct segment segment;
     struct diag d = DIAG_INIT;
     struct loop *loop;
     char *json;
