@@ -90,9 +90,9 @@ static void override_execution(struct options *o, enum option_tier which, const 
     if (!overrides)
         return;
     if (o->values[OPTION_SCENARIOS] && !has(tier, OPTION_SCENARIOS))
-        warn(o, mem_strdup(which == TIER_FLAGS
-                               ? "the flags replace the script's scenarios"
-                               : "the environment replaces the script's scenarios"));
+        warn(o,
+             mem_strdup(which == TIER_FLAGS ? "the flags replace the script's scenarios"
+                                            : "the environment replaces the script's scenarios"));
     for (size_t i = 0; i < COUNT_OF(execution); i++) {
         json_decref(o->values[execution[i]]);
         o->values[execution[i]] = NULL;
@@ -104,7 +104,8 @@ static void warn_unknown(struct options *o, const json_t *tier)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)tier, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)tier, key, value)
+    {
         bool known = option_by_key(str_of(key)) != NULL;
 
         for (size_t i = 0; i < OPTION_COUNT && !known; i++)
@@ -166,9 +167,13 @@ int options_read_text(json_t *tier, const struct option_info *info, struct str t
 
 bool option_env_name(const struct option_info *info, char *out, size_t size)
 {
-    static const enum option_id unsettable[] = {
-        OPTION_SCENARIOS, OPTION_EXECUTION_SEGMENT, OPTION_EXECUTION_SEGMENT_SEQUENCE,
-        OPTION_TLS_VERSION, OPTION_EXT, OPTION_CLOUD, OPTION_FEATURES};
+    static const enum option_id unsettable[] = {OPTION_SCENARIOS,
+                                                OPTION_EXECUTION_SEGMENT,
+                                                OPTION_EXECUTION_SEGMENT_SEQUENCE,
+                                                OPTION_TLS_VERSION,
+                                                OPTION_EXT,
+                                                OPTION_CLOUD,
+                                                OPTION_FEATURES};
     size_t len = (size_t)snprintf(out, size, info->key[0] ? "K6_" : "GALE_");
     const char *name = info->key[0] ? info->key : info->flag;
 
@@ -184,8 +189,8 @@ bool option_env_name(const struct option_info *info, char *out, size_t size)
     for (size_t i = 0; name[i] && len + 2 < size; i++) {
         bool capital = isupper((unsigned char)name[i]) != 0;
         bool after_small = i > 0 && islower((unsigned char)name[i - 1]);
-        bool before_small = i > 0 && name[i + 1] && islower((unsigned char)name[i + 1]) &&
-                            name[i + 1] != 's';
+        bool before_small =
+            i > 0 && name[i + 1] && islower((unsigned char)name[i + 1]) && name[i + 1] != 's';
 
         if (name[i] == '-') {
             out[len++] = '_';
@@ -307,7 +312,8 @@ static void print_scenarios(json_t *scenarios)
     const char *name;
     json_t *scenario;
 
-    json_object_foreach(scenarios, name, scenario) {
+    json_object_foreach(scenarios, name, scenario)
+    {
         json_t *full = json_pack("{s:n, s:n, s:n, s:n, s:n, s:n}", "executor", "startTime",
                                  "gracefulStop", "env", "exec", "tags");
 

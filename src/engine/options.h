@@ -5,8 +5,8 @@
  * typed values with the table's defaults.
  *
  * Precedence, lowest first: config file, script, environment, flags (k6-features.md CFG-01). A tier
- * that says how to execute (duration, iterations, stages or scenarios) replaces what lower ones said
- * of that (CFG-02). */
+ * that says how to execute (duration, iterations, stages or scenarios) replaces what lower ones
+ * said of that (CFG-02). */
 #ifndef ENGINE_OPTIONS_H
 #define ENGINE_OPTIONS_H
 
@@ -77,7 +77,8 @@ MUST_USE int options_apply(struct options *o, enum option_tier which, const json
 MUST_USE int options_read_text(json_t *tier, const struct option_info *info, struct str text,
                                struct diag *d);
 
-/* The tier that K6_ environment variables make. `get` is getenv or a test's. Owned by the caller. */
+/* The tier that K6_ environment variables make. `get` is getenv or a test's. Owned by the caller.
+ */
 MUST_USE int options_read_env(const char *(*get)(const char *name), json_t **tier, struct diag *d);
 /* "K6_BATCH_PER_HOST" for batchPerHost; false when it can't be set there. `out` holds 64 bytes. */
 bool option_env_name(const struct option_info *info, char *out, size_t size);

@@ -74,7 +74,8 @@ static int check_strings(const json_t *in, json_t **out, struct diag *d)
 
     if (!json_is_array(in))
         return want(d, "an array of strings", in);
-    json_array_foreach(in, i, item) {
+    json_array_foreach(in, i, item)
+    {
         if (!json_is_string(item))
             return want(d, "an array of strings", in);
     }
@@ -90,7 +91,8 @@ static int check_map(const json_t *in, json_t **out, struct diag *d)
     if (!json_is_object(in))
         return want(d, "an object", in);
     *out = json_object();
-    json_object_foreach((json_t *)(uintptr_t)in, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)in, key, value)
+    {
         json_t *text = NULL;
 
         if (json_is_string(value))
@@ -146,7 +148,8 @@ static int check_stages(const json_t *in, json_t **out, struct diag *d)
     if (!json_is_array(in))
         return want(d, "an array of stages", in);
     *out = json_array();
-    json_array_foreach(in, i, item) {
+    json_array_foreach(in, i, item)
+    {
         json_t *stage = NULL;
         int err = check_stage(item, &stage, d);
 
@@ -171,7 +174,8 @@ static int check_threshold(const json_t *in, struct diag *d)
         return 0;
     if (!json_is_object(in) || !json_is_string(json_object_get(in, "threshold")))
         return want(d, "an expression as in 'p(95)<500', or {threshold: '...'}", in);
-    json_object_foreach((json_t *)(uintptr_t)in, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)in, key, value)
+    {
         bool known = strcmp(key, "threshold") == 0 || strcmp(key, "abortOnFail") == 0;
         int64_t nsec;
 
@@ -200,7 +204,8 @@ static int check_thresholds(const json_t *in, json_t **out, struct diag *d)
     if (!json_is_object(in))
         return want(d, "an object of metric names", in);
     *out = json_object();
-    json_object_foreach((json_t *)(uintptr_t)in, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)in, key, value)
+    {
         json_t *list = json_is_array(value) ? json_deep_copy(value) : json_array();
         json_t *item;
         size_t i;
@@ -208,7 +213,8 @@ static int check_thresholds(const json_t *in, json_t **out, struct diag *d)
 
         if (!json_is_array(value))
             json_array_append(list, value);
-        json_array_foreach(list, i, item) {
+        json_array_foreach(list, i, item)
+        {
             err = check_threshold(item, d);
             if (err)
                 break;
@@ -233,7 +239,8 @@ static int check_dns(const json_t *in, json_t **out, struct diag *d)
 
     if (!json_is_object(in))
         return want(d, "an object with ttl, select and policy", in);
-    json_object_foreach((json_t *)(uintptr_t)in, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)in, key, value)
+    {
         const char *text = json_string_value(value);
         bool ok = json_is_null(value);
         int64_t nsec;
@@ -248,8 +255,9 @@ static int check_dns(const json_t *in, json_t **out, struct diag *d)
             for (size_t i = 0; i < COUNT_OF(policies); i++)
                 ok = ok || (text && strcmp(text, policies[i]) == 0);
         if (!ok) {
-            want(d, "ttl as in '5m', select first, random or roundRobin, policy preferIPv4, "
-                    "preferIPv6, onlyIPv4, onlyIPv6 or any",
+            want(d,
+                 "ttl as in '5m', select first, random or roundRobin, policy preferIPv4, "
+                 "preferIPv6, onlyIPv4, onlyIPv6 or any",
                  in);
             return ERR_INVALID;
         }
@@ -288,7 +296,8 @@ static int check_tls_auth(const json_t *in, json_t **out, struct diag *d)
 
     if (!json_is_array(in))
         return want(d, "an array of {cert, key, password, domains}", in);
-    json_array_foreach(in, i, item) {
+    json_array_foreach(in, i, item)
+    {
         if (!json_is_string(json_object_get(item, "cert")) ||
             !json_is_string(json_object_get(item, "key")))
             return diag_set(d, ERR_INVALID, "entry %zu: cert and key must be PEM texts", i + 1);
@@ -346,13 +355,14 @@ bool option_parse_size(struct str text, int64_t *out)
     static const struct {
         const char *name;
         double bytes;
-    } units[] = {{"", 1},        {"b", 1},         {"kb", 1e3},       {"mb", 1e6},
-                 {"gb", 1e9},    {"k", 1e3},       {"m", 1e6},        {"g", 1e9},
+    } units[] = {{"", 1},        {"b", 1},          {"kb", 1e3},         {"mb", 1e6},
+                 {"gb", 1e9},    {"k", 1e3},        {"m", 1e6},          {"g", 1e9},
                  {"kib", 1024.}, {"mib", 1048576.}, {"gib", 1073741824.}};
     size_t digits = 0;
     double number;
 
-    while (digits < text.len && (isdigit((unsigned char)text.ptr[digits]) || text.ptr[digits] == '.'))
+    while (digits < text.len &&
+           (isdigit((unsigned char)text.ptr[digits]) || text.ptr[digits] == '.'))
         digits++;
     if (!str_to_double(str_slice(text, 0, digits), &number))
         return false;
@@ -397,9 +407,9 @@ static int stages_from_text(struct str text, json_t **out, struct diag *d)
             return diag_set(d, ERR_INVALID, "expected DURATION:TARGET as in 30s:10, got '%.*s'",
                             STR_ARG(whole));
         }
-        json_array_append_new(*out, json_pack("{s:o, s:I}", "duration",
-                                              string_of(str_trim(duration)), "target",
-                                              (json_int_t)value));
+        json_array_append_new(*out,
+                              json_pack("{s:o, s:I}", "duration", string_of(str_trim(duration)),
+                                        "target", (json_int_t)value));
     }
     return 0;
 }

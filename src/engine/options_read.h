@@ -4,7 +4,8 @@
 
 #include "engine/options.h"
 
-/* The checked form of `in`: a new reference. ERR_INVALID with a message without the option's name. */
+/* The checked form of `in`: a new reference. ERR_INVALID with a message without the option's name.
+ */
 MUST_USE int option_check(enum option_kind kind, const json_t *in, json_t **out, struct diag *d);
 
 /* Text to JSON, unchecked but for what only text can get wrong. */

@@ -48,8 +48,8 @@ static uint64_t rate_before(const struct pacer *p, size_t stage)
     return stage == 0 ? p->start_rate : p->stages[stage - 1].target;
 }
 
-/* How far into the stage `amount` arrivals have come, in nanoseconds. With the rate going from r0 to
- * r1 over d, amount = (r0 t + (r1 - r0) t² / 2d) / unit; this form of its solution does not lose
+/* How far into the stage `amount` arrivals have come, in nanoseconds. With the rate going from r0
+ * to r1 over d, amount = (r0 t + (r1 - r0) t² / 2d) / unit; this form of its solution does not lose
  * digits where the ramp is flat. */
 static double time_in_stage(const struct pacer *p, size_t stage, double amount)
 {

@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A stage of a ramp: linear from the target before it to `target` within `duration_nsec`; 0 jumps. */
+/* A stage of a ramp: linear from the target before it to `target` within `duration_nsec`; 0 jumps.
+ */
 struct stage {
     int64_t duration_nsec;
     uint64_t target;
@@ -41,7 +42,7 @@ double pacer_rate_at(const struct pacer *p, int64_t nsec);
 /* Spans in which VU `index` (from 0) of a ramp is wanted. */
 struct vu_span {
     int64_t from_nsec;
-    int64_t to_nsec; /* the end of the stages when it stays */
+    int64_t to_nsec;  /* the end of the stages when it stays */
     bool ramped_down; /* it ends because the target sinks, not because the scenario does */
 };
 

@@ -28,8 +28,7 @@ static const struct {
                                        " startRate timeUnit stages preAllocatedVUs maxVUs "},
 };
 
-static const char common_fields[] =
-    " executor startTime gracefulStop exec env tags options ";
+static const char common_fields[] = " executor startTime gracefulStop exec env tags options ";
 
 const char *executor_name(enum executor_kind kind)
 {
@@ -102,7 +101,8 @@ static int read_stages(const json_t *json, struct scenario *s, struct diag *d)
         return err;
     s->stage_count = json_array_size(stages);
     s->stages = mem_calloc(s->stage_count + 1, sizeof *s->stages);
-    json_array_foreach(stages, i, stage) {
+    json_array_foreach(stages, i, stage)
+    {
         s->stages[i].target = (uint64_t)json_integer_value(json_object_get(stage, "target"));
         err = options_json_nsec(json_object_get(stage, "duration"), &s->stages[i].duration_nsec, d);
         s->duration_nsec += s->stages[i].duration_nsec;
@@ -262,7 +262,8 @@ static int check_fields(const json_t *json, const struct scenario *s, struct dia
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)json, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)json, key, value)
+    {
         char padded[80];
 
         snprintf(padded, sizeof padded, " %s ", key);
@@ -389,7 +390,8 @@ int scenarios_derive(const struct options *o, struct scenario_list *out, struct 
 
     *out = (struct scenario_list){NULL, 0};
     if (all && json_object_size(all) > 0) {
-        json_object_foreach((json_t *)(uintptr_t)all, name, value) {
+        json_object_foreach((json_t *)(uintptr_t)all, name, value)
+        {
             err = read_scenario(name, value, out, d);
             if (err)
                 break;

@@ -29,9 +29,9 @@ struct scenario {
     char *name;
     size_t index; /* in the list */
     enum executor_kind kind;
-    char *exec; /* the exported function; "default" */
-    json_t *env;  /* object of texts, or NULL */
-    json_t *tags; /* object of texts, or NULL */
+    char *exec;         /* the exported function; "default" */
+    json_t *env;        /* object of texts, or NULL */
+    json_t *tags;       /* object of texts, or NULL */
     int64_t start_nsec; /* after the start of the test */
     int64_t graceful_stop_nsec;
     int64_t duration_nsec; /* of the executor's regular work; maxDuration for iterations */
@@ -41,8 +41,8 @@ struct scenario {
     uint64_t iterations; /* all, or per VU */
     uint64_t start_vus;  /* ramping-vus */
     int64_t graceful_ramp_down_nsec;
-    uint64_t start_rate; /* arrival rates: at the beginning */
-    int64_t unit_nsec;   /* timeUnit */
+    uint64_t start_rate;  /* arrival rates: at the beginning */
+    int64_t unit_nsec;    /* timeUnit */
     struct stage *stages; /* of ramps; a constant rate is one stage */
     size_t stage_count;
 };

@@ -62,8 +62,8 @@ static struct stripe deal(const uint64_t *weights, size_t parts, size_t index)
         for (size_t i = 0; i < parts; i++) {
             /* (owned + 1) / weight, compared without division */
             if (owned[i] < weights[i] &&
-                (next == parts || (uint128)(owned[i] + 1) * weights[next] <
-                                      (uint128)(owned[next] + 1) * weights[i]))
+                (next == parts ||
+                 (uint128)(owned[i] + 1) * weights[next] < (uint128)(owned[next] + 1) * weights[i]))
                 next = i;
         }
         owned[next]++;
@@ -282,7 +282,8 @@ static int parse_sequence(struct str text, struct fraction from, struct fraction
             points[n++] = (struct fraction){1, 1};
     }
     while (text.len > 0 && rest.ptr && ok) {
-        ok = parse_point(str_cut(&rest, ','), &points[n]) && (n == 0 || less(points[n - 1], points[n]));
+        ok = parse_point(str_cut(&rest, ','), &points[n]) &&
+             (n == 0 || less(points[n - 1], points[n]));
         n++;
     }
     ok = ok && n >= 2 && points[0].num == 0 && points[n - 1].num == points[n - 1].den;
@@ -334,8 +335,8 @@ int segment_parse(struct str text, struct str sequence, struct segment *out, str
         goto out;
     weights = mem_calloc(count, sizeof *weights);
     for (size_t i = 0; i + 1 < count; i++) {
-        weights[i] = points[i + 1].num * (lcd / points[i + 1].den) -
-                     points[i].num * (lcd / points[i].den);
+        weights[i] =
+            points[i + 1].num * (lcd / points[i + 1].den) - points[i].num * (lcd / points[i].den);
         if (same(points[i], from) && same(points[i + 1], to))
             index = i;
     }

@@ -43,7 +43,8 @@ void segment_init(struct segment *s); /* the whole */
 void segment_deinit(struct segment *s);
 void segment_copy(struct segment *dst, const struct segment *src);
 
-/* From the options executionSegment ("20%", "1/3", "0:1/3", "0.5:0.75") and executionSegmentSequence
+/* From the options executionSegment ("20%", "1/3", "0:1/3", "0.5:0.75") and
+ * executionSegmentSequence
  * ("0,1/3,2/3,1"; empty: the segment and what is left beside it). ERR_INVALID with a message. */
 MUST_USE int segment_parse(struct str text, struct str sequence, struct segment *out,
                            struct diag *d);
@@ -55,7 +56,8 @@ void segment_nest_equal(struct segment *s, uint64_t index, uint64_t count);
 void segment_nest_weighted(struct segment *s, const uint64_t *weights, size_t count, size_t index);
 
 /* The segment that divides things as it divides `vus` VUs: what shared iterations are split by, so
- * that an instance without VUs gets none (k6.md: 17 iterations over 5 VUs in thirds are 7, 7, 3). */
+ * that an instance without VUs gets none (k6.md: 17 iterations over 5 VUs in thirds are 7, 7, 3).
+ */
 void segment_by_vus(const struct segment *s, uint64_t vus, struct segment *out);
 
 /* How many of the numbers 0 .. total-1 the segment owns. */
