@@ -49,6 +49,11 @@ struct worker *run_first_worker(const struct run *run)
     return NULL;
 }
 
+int64_t run_answer_grace(const struct run *run)
+{
+    return 5 * NSEC_PER_SEC + (int64_t)run_max_vus(run) * NSEC_PER_MSEC;
+}
+
 /* Allows `nsec` for the answers that are due now. */
 static void expect_answers(struct run *run, int64_t nsec)
 {
@@ -106,7 +111,7 @@ static void teardown(struct run *run)
     }
     set_phase(run, RUN_TEARDOWN);
     call_runner(run, WORKER_TEARDOWN, timeout, torn_down);
-    expect_answers(run, timeout + ANSWER_GRACE_NSEC);
+    expect_answers(run, timeout + run_answer_grace(run));
 }
 
 /* --- the scenarios ------------------------------------------------------------------------ */
@@ -143,7 +148,7 @@ static void execute(struct run *run)
     atomic_store(&run->state.execution, now + START_LEAD_NSEC);
     for (size_t i = 0; i < run->worker_count; i++)
         worker_execute(run->workers[i].worker);
-    expect_answers(run, scenarios_duration(run->config.scenarios) + ANSWER_GRACE_NSEC);
+    expect_answers(run, scenarios_duration(run->config.scenarios) + run_answer_grace(run));
 }
 
 static void set_up(struct worker_call *call)
@@ -181,7 +186,7 @@ static void start_test(struct run *run)
     }
     set_phase(run, RUN_SETUP);
     call_runner(run, WORKER_SETUP, timeout, set_up);
-    expect_answers(run, timeout + ANSWER_GRACE_NSEC);
+    expect_answers(run, timeout + run_answer_grace(run));
 }
 
 /* --- init --------------------------------------------------------------------------------- */
@@ -332,7 +337,7 @@ void run_abort(struct run *run, enum run_abort_reason reason, const char *messag
     if (run->phase == RUN_PAUSED)
         finish(run);
     else if (run->phase == RUN_INIT_VUS || run->phase == RUN_SETUP || run->phase == RUN_RUNNING)
-        expect_answers(run, ANSWER_GRACE_NSEC);
+        expect_answers(run, run_answer_grace(run));
 }
 
 void run_resume(struct run *run)

@@ -10,9 +10,6 @@
 #include "engine/worker.h"
 #include "loop/loop.h"
 
-/* A worker that has not done by then what takes microseconds is left behind. */
-#define ANSWER_GRACE_NSEC (10 * NSEC_PER_SEC)
-
 /* What main knows of a worker. */
 struct run_worker {
     struct worker *worker; /* NULL: its thread could not start */
@@ -80,6 +77,8 @@ void run_answers_overdue(struct timer *timer);
 
 /* For setup() and its like: the first that answers; NULL: none does. */
 struct worker *run_first_worker(const struct run *run);
+/* How long a worker may take for what takes microseconds a VU, before it is left behind. */
+int64_t run_answer_grace(const struct run *run);
 /* Gives the worker up. */
 void run_lose_worker(struct run_worker *w);
 /* The last round was delivered. */

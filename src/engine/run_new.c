@@ -81,11 +81,12 @@ struct run *run_new(const struct run_config *config, struct loop *loop)
 
 bool run_free(struct run *run)
 {
-    int64_t deadline = clock_now() + ANSWER_GRACE_NSEC;
     bool all_ended = true;
+    int64_t deadline;
 
     if (!run)
         return true;
+    deadline = clock_now() + run_answer_grace(run);
     for (size_t i = 0; i < run->worker_count; i++) {
         if (run->workers[i].worker && !run->workers[i].is_lost)
             worker_quit(run->workers[i].worker);

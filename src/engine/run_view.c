@@ -43,7 +43,7 @@ int run_handle_summary(struct run *run, const char *data_json, char **json_out, 
     };
     worker_call(&run->call);
     timer_init(&run->grace, summary_overdue);
-    timer_start(run->loop, &run->grace, clock_now() + timeout + ANSWER_GRACE_NSEC);
+    timer_start(run->loop, &run->grace, clock_now() + timeout + run_answer_grace(run));
     run->is_over = false;
     while (!run->is_over)
         loop_run(run->loop);
