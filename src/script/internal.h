@@ -98,6 +98,7 @@ struct vu_private {
 
     struct map *metadata;        /* exec.vu.metrics.metadata: char *; NULL: none */
     struct heap_account account; /* of the runtime's memory */
+    size_t collect_above;        /* bytes; at the end of an iteration */
 };
 
 /* Makes a VU and runs the init context in it. On a fiber of the worker's loop. */
@@ -106,10 +107,17 @@ YIELDS
 int vu_create(struct script_worker *worker, uint64_t id, uint64_t id_in_test, struct vu **out,
               struct diag *d);
 void vu_destroy(struct vu *vu);
+/* Between iterations: collects cycles when enough has come together since the last time. */
+void vu_collect_garbage(struct vu *vu);
+/* The most VUs that the run may have; 0 for the first run of the init context. */
+uint64_t script_runner_vus(const struct script_runner *runner);
 
 /* A worker's part: slot and heap are set, the rest of `worker` is the caller's. */
 MUST_USE int script_worker_init(struct script_worker *worker, struct diag *d);
 void script_worker_deinit(struct script_worker *worker);
+
+/* As vu_sample, at a wall time that is known. */
+void vu_sample_at(struct vu *vu, uint32_t metric, double value, int64_t wall);
 
 /* --- calls (vu_call.c) -------------------------------------------------------------------- */
 

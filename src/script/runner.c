@@ -20,7 +20,7 @@ struct script_runner {
     struct runner runner;
     struct script *script;
     const struct options *options;
-    const struct scenario_list *scenarios;
+    uint64_t vus; /* the most there may be */
     uint32_t system_tags;
     char *setup_json; /* NULL: undefined */
 };
@@ -250,10 +250,10 @@ static int parse_setup_data(struct vu *vu, const char *json)
     return 0;
 }
 
-static void flush_data(struct vu *vu)
+static void flush_data(struct vu *vu, int64_t wall)
 {
-    vu_sample(vu, METRIC_DATA_SENT, (double)vu->data_sent);
-    vu_sample(vu, METRIC_DATA_RECEIVED, (double)vu->data_received);
+    vu_sample_at(vu, METRIC_DATA_SENT, (double)vu->data_sent, wall);
+    vu_sample_at(vu, METRIC_DATA_RECEIVED, (double)vu->data_received, wall);
     vu->data_sent = 0;
     vu->data_received = 0;
 }
@@ -261,17 +261,19 @@ static void flush_data(struct vu *vu)
 static enum iteration_end end_iteration(struct vu *vu, enum call_end end)
 {
     int64_t duration = clock_now() - vu->iteration_start;
+    int64_t wall;
 
     hooks_end(vu);
     if (end == CALL_THREW)
         log_exception(vu);
-    flush_data(vu);
+    wall = clock_wall();
+    flush_data(vu, wall);
     if (end == CALL_ABORTED)
         return ITERATION_ABORT;
     if (end == CALL_INTERRUPTED || end == CALL_TIMED_OUT)
         return ITERATION_INTERRUPTED;
-    vu_sample(vu, METRIC_ITERATION_DURATION, nsec_to_ms(duration));
-    vu_sample(vu, METRIC_ITERATIONS, 1);
+    vu_sample_at(vu, METRIC_ITERATION_DURATION, nsec_to_ms(duration), wall);
+    vu_sample_at(vu, METRIC_ITERATIONS, 1, wall);
     return ITERATION_DONE;
 }
 
@@ -303,6 +305,7 @@ static enum iteration_end runner_vu_run(struct vu *vu, const struct iteration *i
     vu->scenario = NULL;
     vu->iteration_count++;
     arena_reset(&vu->arena);
+    vu_collect_garbage(vu);
     vu_leave(vu);
     return result;
 }
@@ -452,7 +455,7 @@ static int run_stage(struct vu *vu, const struct stage_call *call, struct diag *
         err = result_json(vu, result, call->json_out, d);
     JS_FreeValue(vu->ctx, result);
     hooks_end(vu);
-    flush_data(vu);
+    flush_data(vu, clock_wall());
     vu->phase = VU_IDLE;
     vu_leave(vu);
     return err;
@@ -550,12 +553,18 @@ struct runner *script_runner_new(struct script *script, const struct options *op
 {
     struct script_runner *r = mem_zalloc(sizeof(*r));
 
-    (void)scenarios;
+    for (size_t i = 0; i < scenarios->count; i++)
+        r->vus += scenarios->list[i]->max_vus;
     r->runner.ops = &runner_ops;
     r->script = script;
     r->options = options;
     r->system_tags = read_system_tags(options);
     return &r->runner;
+}
+
+uint64_t script_runner_vus(const struct script_runner *runner)
+{
+    return runner ? runner->vus : 0;
 }
 
 void script_runner_free(struct runner *runner)

@@ -12,10 +12,13 @@
 #include "script/heap.h"
 #include "script/internal.h"
 
+/* Garbage in cycles that the VUs together may gather between collections, and the bounds of one
+ * VU's part. A collection of a small VU takes some 30 microseconds, so few VUs collect rarely. */
 enum {
-    /* Garbage in cycles that a VU may gather before it is collected: small, because there are
-     * thousands of VUs; and a collection of so small a heap takes some 50 microseconds. */
-    GC_MARGIN = 96 * 1024,
+    GC_BUDGET = 64 * 1024 * 1024,
+    GC_MARGIN_MIN = 24 * 1024,
+    GC_MARGIN_MAX = 512 * 1024,
+    GC_MARGINS_IN_ITERATION = 4, /* QuickJS itself collects when a running script passes these */
 };
 
 /* --- samples ------------------------------------------------------------------------------ */
@@ -53,17 +56,33 @@ static bool has_meta(const struct vu *vu)
            vu_has_system_tag(vu, SYSTEM_TAG_ITER);
 }
 
+void vu_meta_begin(struct vu *vu)
+{
+    if (UNLIKELY(has_meta(vu)))
+        set_meta(vu);
+}
+
+void vu_meta_end(struct vu *vu)
+{
+    if (UNLIKELY(has_meta(vu)))
+        shard_set_meta(vu->shard, NULL, 0);
+}
+
+static void add_sample(struct vu *vu, uint32_t metric, tagset_id tags, double value, int64_t wall)
+{
+    vu_meta_begin(vu);
+    shard_add(vu->shard, metric, tags, value, wall);
+    vu_meta_end(vu);
+}
+
+void vu_sample_at(struct vu *vu, uint32_t metric, double value, int64_t wall)
+{
+    add_sample(vu, metric, vu->tags, value, wall);
+}
+
 void vu_sample_tagged(struct vu *vu, uint32_t metric, tagset_id tags, double value)
 {
-    int64_t now = clock_wall();
-
-    if (LIKELY(!has_meta(vu))) {
-        shard_add(vu->shard, metric, tags, value, now);
-        return;
-    }
-    set_meta(vu);
-    shard_add(vu->shard, metric, tags, value, now);
-    shard_set_meta(vu->shard, NULL, 0);
+    add_sample(vu, metric, tags, value, clock_wall());
 }
 
 void vu_sample(struct vu *vu, uint32_t metric, double value)
@@ -167,12 +186,30 @@ static int run_init(struct vu *vu, struct diag *d)
     return (int)end;
 }
 
-/* The init context has left garbage in cycles (modules, closures): from here on a VU is as small as
- * it gets. */
-static void settle_memory(struct vu *vu)
+static size_t gc_margin(const struct vu *vu)
 {
+    uint64_t vus = script_runner_vus(vu->worker->runner);
+    uint64_t part = vus > 0 ? GC_BUDGET / vus : GC_MARGIN_MAX;
+
+    return part < GC_MARGIN_MIN ? GC_MARGIN_MIN : part > GC_MARGIN_MAX ? GC_MARGIN_MAX : part;
+}
+
+static void collect(struct vu *vu)
+{
+    struct vu_private *p = vu->_private;
+    size_t margin = gc_margin(vu);
+
     JS_RunGC(vu->rt);
-    JS_SetGCThreshold(vu->rt, vu->_private->account.state->malloc_size + GC_MARGIN);
+    p->collect_above = p->account.state->malloc_size + margin;
+    JS_SetGCThreshold(vu->rt, p->account.state->malloc_size + GC_MARGINS_IN_ITERATION * margin);
+}
+
+void vu_collect_garbage(struct vu *vu)
+{
+    struct vu_private *p = vu->_private;
+
+    if (p->account.state->malloc_size > p->collect_above)
+        collect(vu);
 }
 
 int vu_create(struct script_worker *worker, uint64_t id, uint64_t id_in_test, struct vu **out,
@@ -200,7 +237,7 @@ int vu_create(struct script_worker *worker, uint64_t id, uint64_t id_in_test, st
     }
     arena_deinit(&vu->arena);
     arena_init(&vu->arena);
-    settle_memory(vu);
+    collect(vu); /* the init context leaves cycles: modules, closures */
     *out = vu;
     return 0;
 }

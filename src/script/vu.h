@@ -107,6 +107,10 @@ static inline bool vu_has_system_tag(const struct vu *vu, enum system_tag tag)
 /* Adds a sample with the VU's current tags, or with `tags`. */
 void vu_sample(struct vu *vu, uint32_t metric, double value);
 void vu_sample_tagged(struct vu *vu, uint32_t metric, tagset_id tags, double value);
+/* Around samples that are added to the shard directly: they get the VU's metadata (vu, iter,
+ * exec.vu.metrics.metadata), which belongs to the shard, not to a sample. */
+void vu_meta_begin(struct vu *vu);
+void vu_meta_end(struct vu *vu);
 
 /* --- pending work ------------------------------------------------------------------------- */
 
