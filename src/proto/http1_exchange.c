@@ -10,10 +10,13 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "loop/fiber.h"
 #include "proto/http_internal.h"
 
 enum {
-    FIRST_READ = 4096,
+    FIRST_READ_MIN = 4096,
+    FIRST_READ_MAX = 64 * 1024,
+    WRITE_AT_ONCE = 64 * 1024,      /* a longer body is written while the response is awaited */
     BODY_AT_ONCE = 8 * 1024 * 1024, /* what Content-Length alone may make us reserve */
 };
 
@@ -251,19 +254,19 @@ static void debug(const struct http_exchange *x, enum http_debug_what what, stru
         o->debug(o->debug_arg, what, head, o->debug_bodies ? body : STR(""));
 }
 
-static int write_request(struct http_exchange *x, struct str head)
+/* What the first read has room for: so much that a response like the last ones comes with one read,
+ * and not much more. It shrinks slowly, grows at once. */
+static void learn_size(struct http_client *client, size_t size)
 {
-    struct http_chain *c = x->chain;
-    struct iovec parts[2] = {
-        {(void *)(uintptr_t)head.ptr, head.len},
-        {(void *)(uintptr_t)c->body.ptr, c->body.len},
-    };
-    int err;
+    size_t want = size + size / 8;
 
-    debug(x, HTTP_DEBUG_REQUEST, head, c->plain_body);
-    err = stream_writev(x->conn->stream, parts, c->body.len ? 2 : 1, c->deadline);
-    x->written = clock_now();
-    return err;
+    if (want < FIRST_READ_MIN)
+        want = FIRST_READ_MIN;
+    else if (want > FIRST_READ_MAX)
+        want = FIRST_READ_MAX;
+    if (want < client->first_read)
+        want = client->first_read - (client->first_read - want) / 16;
+    client->first_read = want;
 }
 
 static int read_response(struct receiver *r)
@@ -274,8 +277,8 @@ static int read_response(struct receiver *r)
     size_t head_len;
     int err;
 
-    r->data = arena_alloc(r->arena, FIRST_READ);
-    r->cap = FIRST_READ;
+    r->cap = x->chain->client->first_read ? x->chain->client->first_read : FIRST_READ_MIN;
+    r->data = arena_alloc(r->arena, r->cap);
     err = read_head(r, &head);
     if (err)
         return err;
@@ -292,8 +295,90 @@ static int read_response(struct receiver *r)
     x->has_payload = r->keeps && head.body != HTTP1_BODY_NONE;
     if (x->has_payload)
         x->payload = str_from(r->data + r->start, r->len - r->start);
+    learn_size(x->chain->client, head_len + r->len - r->start);
     debug(x, HTTP_DEBUG_RESPONSE, str_from(head_start, head_len), x->payload);
     return 0;
+}
+
+/* --- long requests ------------------------------------------------------------------------ */
+
+/* A server may answer before it has read the whole body, and read no more of it until its answer is
+ * taken. So a body that could outgrow the sockets' buffers is written by a fiber of its own. */
+struct upload {
+    struct http_exchange *x;
+    const struct iovec *parts;
+    size_t count;
+    struct fiber *fiber;
+    struct wait_group group;
+    int err;
+    bool is_done;
+    bool was_cut; /* the response was complete before the request */
+};
+
+static void upload_main(void *arg)
+{
+    struct upload *u = arg;
+    struct http_exchange *x = u->x;
+
+    u->err = stream_writev(x->conn->stream, u->parts, u->count, x->chain->deadline);
+    x->written = clock_now();
+    u->is_done = true;
+    wait_group_done(&u->group);
+}
+
+static void upload_start(struct upload *u)
+{
+    wait_group_init(&u->group);
+    wait_group_add(&u->group, 1);
+    u->fiber = fiber_start(fiber_loop(), upload_main, u);
+}
+
+/* Waits for the writer, which has to be gone before the stream may be closed. */
+static int upload_end(struct upload *u)
+{
+    if (!u->is_done) {
+        u->was_cut = true;
+        fiber_cancel(u->fiber);
+    }
+    while (wait_group_wait(&u->group) != 0)
+        fiber_yield(); /* cancelled ourselves: the writer still has to end */
+    return u->err;
+}
+
+static int exchange_long(struct receiver *r, const struct iovec *parts, size_t count)
+{
+    struct http_exchange *x = r->x;
+    struct upload u = {.x = x, .parts = parts, .count = count};
+    int write_err;
+    int err;
+
+    upload_start(&u);
+    err = read_response(r);
+    write_err = upload_end(&u);
+    /* Phases follow each other: what came before the request was out counts as sending. */
+    if (x->first_byte && x->first_byte < x->written)
+        x->first_byte = x->written;
+    if (x->end && x->end < x->written)
+        x->end = x->written;
+    if (write_err)
+        x->can_reuse = false;
+    return err && write_err && !u.was_cut ? write_err : err;
+}
+
+static int exchange_short(struct receiver *r, const struct iovec *parts, size_t count)
+{
+    struct http_exchange *x = r->x;
+    int write_err = stream_writev(x->conn->stream, parts, count, r->deadline);
+    int err;
+
+    x->written = clock_now();
+    if (write_err && write_err != ERR_RESET && write_err != ERR_BROKEN_PIPE)
+        return write_err;
+    /* A server may answer and close before it has read everything; that answer counts. */
+    err = read_response(r);
+    if (write_err)
+        x->can_reuse = false;
+    return err && write_err ? write_err : err;
 }
 
 int http1_exchange(struct http_exchange *x)
@@ -306,16 +391,13 @@ int http1_exchange(struct http_exchange *x)
         .deadline = c->deadline,
     };
     struct str head = http1_write_head(c->method, x->target, x->headers, x->header_count, c->arena);
-    int write_err = write_request(x, head);
-    int err;
+    struct iovec parts[2] = {
+        {(void *)(uintptr_t)head.ptr, head.len},
+        {(void *)(uintptr_t)c->body.ptr, c->body.len},
+    };
+    size_t count = c->body.len ? 2 : 1;
 
-    if (write_err && write_err != ERR_RESET && write_err != ERR_BROKEN_PIPE)
-        return write_err;
-    /* A server may answer and close before it has read the whole body; that answer counts. */
-    err = read_response(&r);
-    if (write_err) {
-        x->can_reuse = false;
-        return err == 0 ? 0 : write_err;
-    }
-    return err;
+    debug(x, HTTP_DEBUG_REQUEST, head, c->plain_body);
+    return c->body.len > WRITE_AT_ONCE ? exchange_long(&r, parts, count)
+                                       : exchange_short(&r, parts, count);
 }

@@ -18,6 +18,7 @@ struct http_client {
     struct pool pool;
     uint64_t sent; /* bytes on the wire not yet taken */
     uint64_t received;
+    size_t first_read; /* room for the first read of a response; 0: not known yet */
 };
 
 enum auth_step { AUTH_NOT_ASKED, AUTH_NEGOTIATED, AUTH_ANSWERED };

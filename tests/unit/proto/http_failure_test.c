@@ -428,7 +428,10 @@ static void refused_upload(void)
     CHECK_EQ(r.err, 0);
     CHECK_EQ(r.status, 413);
     CHECK_EQ(r.error_code, 1413);
-    CHECK_EQ(http_send(client, &q, &arena, &r), ERR_RESET);
+    r = send_request(&q);
+    CHECK(r.err == ERR_RESET || r.err == ERR_BROKEN_PIPE);
+    q.timeout = 200 * NSEC_PER_MSEC;
+    CHECK_EQ(send_request(&q).err, ERR_TIMEOUT);
     mem_free(body);
 }
 
@@ -440,8 +443,46 @@ TEST(http_reads_an_answer_that_comes_early)
          .then = THEN_CLOSE,
          .without_body = true},
         {.text = "", .then = THEN_CLOSE, .without_body = true},
+        {.text = "", .without_body = true, .delay_ms = 400},
     };
 
     port = SERVE(replies);
     run_client(refused_upload);
+}
+
+static void echoed_upload(void)
+{
+    struct http_request q = request_of("POST", at(port, "/"));
+    size_t size = 16 * 1024 * 1024;
+    char *body = mem_zalloc(size);
+    struct http_response r;
+
+    q.body = str_from(body, size);
+    r = send_request(&q);
+    CHECK_EQ(r.err, 0);
+    CHECK_EQ(r.body.len, size);
+    CHECK(r.timings.sending > 0);
+    CHECK_EQ(r.timings.waiting, 0);
+    CHECK_EQ(get(at(port, "/")).status, 200);
+    CHECK_EQ(seen[1].connection, 2);
+    mem_free(body);
+}
+
+/* The server reads nothing of the body before its large answer has gone. */
+TEST(http_reads_while_it_writes)
+{
+    static struct reply replies[2];
+    struct buf b = BUF_INIT(SIZE_MAX);
+    size_t size = 16 * 1024 * 1024;
+    char *zeros = mem_zalloc(size);
+
+    buf_printf(&b, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", size);
+    buf_append(&b, zeros, size);
+    mem_free(zeros);
+    replies[0] =
+        (struct reply){.text = b.data, .len = b.len, .then = THEN_STALL, .without_body = true};
+    replies[1] = (struct reply)REPLY("200 OK\r\nContent-Length: 2\r\n\r\nok", THEN_KEEP);
+    port = SERVE(replies);
+    run_client(echoed_upload);
+    buf_deinit(&b);
 }

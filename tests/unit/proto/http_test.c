@@ -94,6 +94,35 @@ TEST(http_keeps_connections_and_asks_the_system_twice)
     run_client(two_gets);
 }
 
+static void pages(void)
+{
+    /* One to learn from; one that finds out that nothing is left behind it. */
+    get(at(port, "/"));
+    get(at(port, "/"));
+    for (int i = 0; i < 2; i++) {
+        unsigned recvs = recv_calls;
+        struct http_response r = get(at(port, "/"));
+
+        CHECK_EQ(r.body.len, 20000);
+        CHECK_EQ(recv_calls - recvs, 1);
+    }
+}
+
+TEST(http_learns_how_much_to_read_at_once)
+{
+    static struct reply replies[4];
+    struct buf page = BUF_INIT(SIZE_MAX);
+
+    buf_append_c(&page, "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n");
+    for (int i = 0; i < 2000; i++)
+        buf_append_c(&page, "0123456789");
+    for (size_t i = 0; i < 4; i++)
+        replies[i] = (struct reply){.text = page.data, .len = page.len, .delay_ms = 5};
+    port = SERVE(replies);
+    run_client(pages);
+    buf_deinit(&page);
+}
+
 static void times_of_a_slow_body(void)
 {
     struct http_response r = get(at(port, "/"));
