@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""End-to-end tests: real processes and real sockets on loopback.
+
+    tests/e2e/run.py BINARY [NAME...]
+
+A test is a function test_* in test_*.py that takes a `Lab`; it starts servers, runs the binary, and
+asserts on exit codes, output, and what the servers saw. Tests run a few at a time; the last line
+counts them: 'N passed, N failed'."""
+import concurrent.futures
+import importlib.util
+import os
+import pathlib
+import sys
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from lab import Lab  # noqa: E402
+
+
+def load():
+    for path in sorted(HERE.glob("test_*.py")):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for name, fn in vars(module).items():
+            if name.startswith("test_") and callable(fn):
+                yield f"{path.stem[5:]}.{name[5:]}", fn
+
+
+def run_one(binary, name, fn):
+    start = time.monotonic()
+    lab = Lab(binary)
+    try:
+        fn(lab)
+        return name, None, time.monotonic() - start
+    except Exception:  # a test may fail in any way
+        return name, traceback.format_exc() + lab.last_output(), time.monotonic() - start
+    finally:
+        lab.close()
+
+
+def main():
+    binary = pathlib.Path(sys.argv[1]).resolve()
+    wanted = sys.argv[2:]
+    tests = [(n, f) for n, f in load() if not wanted or any(w in n for w in wanted)]
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
+        for name, error, seconds in pool.map(lambda t: run_one(binary, *t), tests):
+            print(f"{'FAIL' if error else 'ok  '} {name} ({seconds:.1f} s)", flush=True)
+            if error:
+                failed += 1
+                print("     " + error.replace("\n", "\n     "))
+    print(f"{len(tests) - failed} passed, {failed} failed")
+    return 1 if failed or not tests else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

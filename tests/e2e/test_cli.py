@@ -1,0 +1,132 @@
+"""The command line: help, versions, flags, archives, inspection."""
+import json
+import os
+import tarfile
+
+SIMPLE = "export const options = { vus: 2, iterations: 4 };\nexport default function () {}\n"
+
+
+def test_help_teaches(lab):
+    r = lab.gale("--help")
+    assert r.code == 0 and "Commands:" in r.stdout and "gale run" in r.stdout
+    r = lab.gale("run", "--help")
+    assert r.code == 0 and "--vus" in r.stdout and "Examples:" in r.stdout and "99" in r.stdout
+
+
+def test_version(lab):
+    assert lab.gale("version").stdout.startswith("gale v")
+    assert json.loads(lab.gale("version", "--json").stdout)["version"]
+
+
+def test_unknown_command_and_flag(lab):
+    r = lab.gale("rum")
+    assert r.code != 0 and "unknown command 'rum'" in r.stderr
+    r = lab.gale("run", "--vsu", "3", "x.js")
+    assert r.code == 104 and "did you mean --vus?" in r.stderr
+    r = lab.gale("run", "--vus")
+    assert r.code == 104 and "needs a value" in r.stderr
+    r = lab.gale("run", "-u", "many", lab.file("s.js", SIMPLE))
+    assert r.code == 104 and "whole number" in r.stderr
+
+
+def test_missing_file(lab):
+    r = lab.gale("run", "nope.js")
+    assert r.code == 107 and "nope.js" in r.stderr, r.text
+
+
+def test_stdin(lab):
+    r = lab.gale("run", "--quiet", "-", stdin="export default function () { console.log('from stdin'); }")
+    assert r.code == 0 and "from stdin" in r.stderr
+
+
+def test_precedence(lab):
+    script = "export const options = { vus: 2, iterations: 2 };\nexport default function () {}\n"
+    path = lab.file("s.js", script)
+    config = lab.file("config.json", '{"vus": 7, "iterations": 7, "batch": 3}')
+
+    def inspect(*flags, env=None):
+        r = lab.gale("inspect", "--config", config, *flags, path, env=env)
+        assert r.code == 0, r.text
+        return json.loads(r.stdout)
+
+    assert inspect()["vus"] == 2 and inspect()["batch"] == 3
+    assert inspect(env={"K6_VUS": "3", "K6_ITERATIONS": "5"})["vus"] == 3
+    assert inspect("-u", "4", "-i", "9", env={"K6_VUS": "3"})["vus"] == 4
+
+
+def test_inspect_has_k6s_shape(lab):
+    script = """
+export const options = { scenarios: { browse: { executor: 'constant-vus', vus: 2, duration: '1s' },
+  buy: { executor: 'per-vu-iterations', vus: 1, iterations: 2, exec: 'buy', tags: { kind: 'money' } } },
+  thresholds: { checks: ['rate>0.9'] } };
+export default function () {} export function buy() {}"""
+    r = lab.gale("inspect", "--execution-requirements", lab.file("s.js", script))
+    got = json.loads(r.stdout)
+    assert got["totalDuration"] == "10m30s" and got["maxVUs"] == 3, got
+    assert got["scenarios"]["buy"]["exec"] == "buy" and got["scenarios"]["browse"]["exec"] is None
+    assert "rate\\u003e0.9" in r.stdout and got["vus"] is None
+
+
+def test_archive_round_trip(lab):
+    lab.file("lib/util.js", "export const twice = (n) => n * 2;\n")
+    lab.file("data.txt", "hello")
+    script = lab.file("main.js", "import { twice } from './lib/util.js';\nconst d = open('./data.txt');\n"
+                      "export const options = { vus: 1, iterations: 2 };\n"
+                      "export default function () { console.log(`${d} ${twice(21)} ${__ENV.WHO}`); }\n")
+    r = lab.gale("archive", "-e", "WHO=me", "-O", "t.tar", script)
+    assert r.code == 0, r.text
+    with tarfile.open(lab.dir / "t.tar") as tar:
+        names = tar.getnames()
+        meta = json.load(tar.extractfile("metadata.json"))
+    assert "data" in names and any(n.endswith("lib/util.js") for n in names), names
+    assert meta["type"] == "js" and meta["env"]["WHO"] == "me" and meta["options"]["iterations"] == 2
+    for path in ("lib/util.js", "data.txt", "main.js"):
+        (lab.dir / path).unlink()
+    r = lab.gale("run", "--quiet", "t.tar")
+    assert r.code == 0 and r.stderr.count("hello 42 me") == 2, r.text
+
+
+def test_damaged_archive(lab):
+    path = lab.file("bad.tar", os.urandom(4096))
+    r = lab.gale("run", path)
+    assert r.code == 107 and "archive" in r.stderr
+
+
+def test_new_writes_once(lab):
+    assert lab.gale("new").code == 0
+    r = lab.gale("new")
+    assert r.code != 0 and "--force" in r.stderr
+    assert lab.gale("new", "--force", "--template", "protocol").code == 0
+    assert lab.gale("inspect", "script.js").code == 0
+
+
+def test_deps(lab):
+    lab.file("lib.js", "export const x = 1;\n")
+    path = lab.file("s.js", "import http from 'k6/http'; import { x } from './lib.js';\nexport default function () {}\n")
+    r = lab.gale("deps", "--json", path)
+    got = json.loads(r.stdout)
+    assert "k6/http" in got["imports"] and got["customBuildRequired"] is False
+
+
+def test_completions_name_every_command(lab):
+    for shell in ("bash", "zsh", "fish"):
+        text = lab.gale("completion", shell).stdout
+        assert "run" in text and "archive" in text and "summary-mode" in text
+    assert lab.gale("completion", "tcsh").code == 104
+
+
+def test_logs(lab):
+    script = "export default function () { console.warn('careful'); }"
+    r = lab.script(script, "--log-format", "json")
+    line = json.loads([x for x in r.stderr.splitlines() if "careful" in x][0])
+    assert line["level"] == "warning" and line["source"] == "console"
+    r = lab.script(script, "--log-output", "file=log.txt")
+    assert "careful" not in r.stderr and "careful" in (lab.dir / "log.txt").read_text()
+    r = lab.script(script, "--console-output", "console.txt")
+    assert "careful" not in r.stderr and "careful" in (lab.dir / "console.txt").read_text()
+
+
+def test_plain_output_has_no_colours(lab):
+    r = lab.gale("run", lab.file("s.js", SIMPLE))
+    assert r.code == 0 and "\x1b" not in r.text
+    assert "running (" in r.stdout and "4 complete" in r.stdout and "scenarios: (100.00%)" in r.stdout
