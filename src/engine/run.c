@@ -79,8 +79,9 @@ static void take_call_error(struct run *run, const char *what, int timeout_code)
 {
     struct worker_call *call = &run->call;
 
-    /* An aborted setup() fails because of that; teardown() runs all the same. */
-    if (call->err && !(call->kind == WORKER_SETUP && is_aborted(run))) {
+    bool by_abort = is_aborted(run) && (call->kind == WORKER_SETUP || call->err == ERR_INTERRUPTED);
+
+    if (call->err && !by_abort) { /* why it was aborted is said elsewhere */
         log_error(what, &call->diag, call->err);
         run->phase_error = call->err == ERR_TIMEOUT ? timeout_code : EXIT_CODE_SCRIPT_ERROR;
     }
