@@ -78,7 +78,6 @@ static void call_runner(struct run *run, enum worker_call_kind kind, int64_t tim
 static void take_call_error(struct run *run, const char *what, int timeout_code)
 {
     struct worker_call *call = &run->call;
-
     bool by_abort = is_aborted(run) && (call->kind == WORKER_SETUP || call->err == ERR_INTERRUPTED);
 
     if (call->err && !by_abort) { /* why it was aborted is said elsewhere */
