@@ -70,8 +70,9 @@ static inline void tally_add(struct tally *t, int64_t by)
 /* What one worker counts: of the whole run, and again of each scenario. */
 struct worker_tallies {
     struct tally vus_active; /* running a scenario's iterations */
-    struct tally vus_held; /* of a scenario: VUs its executor holds or, at the end of an arrival
-                              rate, has held; of the run: initialised */
+    /* Of a scenario: VUs its executor holds or, once an arrival rate has ended, held; of the run:
+     * initialised ones. */
+    struct tally vus_held;
     struct tally completed;
     struct tally interrupted;
     struct tally dropped;
