@@ -34,7 +34,7 @@ static struct {
     atomic_int level;
     enum log_format format;
     bool color;
-    struct target out;
+    struct target out = {-1, false, false};
     struct target console; /* fd -1: console goes where the rest goes */
     int64_t start_nsec;
     char **secrets;

@@ -48,7 +48,7 @@ static char *url_of_entry(const char *name)
     for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
         size_t len = strlen(prefixes[i]);
 
-        if (strncmp(name, prefixes[i], len) == 0)
+        if (name && strncmp(name, prefixes[i], len) == 0)
             return mem_printf("file:///%s", name + len + (name[len] == '/' ? 1 : 0));
     }
     return NULL;
@@ -131,7 +131,7 @@ int archive_read_test(struct str bytes, struct archive_content *out, struct diag
     if (err == 0 && (!name || !r.main_data))
         err = diag_set(d, ERR_SYNTAX,
                        "this is no archive of a test: metadata.json or data is missing");
-    if (err == 0) {
+    if (err == 0 && name) {
         out->main_url = strstr(name, "://") ? mem_strdup(name) : files_url(str_of(name));
         files_put(out->files, str_of(out->main_url), str_from(r.main_data, r.main_len), true);
     }

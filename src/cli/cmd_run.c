@@ -228,8 +228,9 @@ static int open_output(struct session *s, struct str spec, struct diag *d)
 
 static int set_up_outputs(struct session *s, struct diag *d)
 {
-    bool from_env = s->args->value_count[FLAG_OUT] == 1 && getenv("K6_OUT") &&
-                    strcmp(s->args->values[FLAG_OUT][0], getenv("K6_OUT")) == 0;
+    const char *env = getenv("K6_OUT");
+    bool from_env = env && s->args->value_count[FLAG_OUT] == 1 &&
+                    strcmp(s->args->values[FLAG_OUT][0], env) == 0;
 
     for (size_t i = 0; i < s->args->value_count[FLAG_OUT]; i++) {
         struct str rest = str_of(s->args->values[FLAG_OUT][i]);

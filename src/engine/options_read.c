@@ -32,7 +32,7 @@ int options_json_nsec(const json_t *json, int64_t *nsec, struct diag *d)
 static int check_duration(const json_t *in, json_t **out, struct diag *d)
 {
     char text[48];
-    int64_t nsec;
+    int64_t nsec = 0;
     int err = options_json_nsec(in, &nsec, d);
 
     if (err)

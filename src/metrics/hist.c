@@ -153,7 +153,7 @@ static double bucket_value(const struct hist *h, const struct octave *octave, ui
 static void to_buckets(struct hist *h)
 {
     h->bucketed = true;
-    for (uint64_t i = 0; i < h->count; i++)
+    for (uint64_t i = 0; h->raw && i < h->count; i++)
         add_to_bucket(h, h->raw[i], 1);
     mem_free(h->raw);
     h->raw = NULL;
@@ -184,7 +184,7 @@ static void note_range(struct hist *h, double min, double max)
 
 static void keep_raw(struct hist *h, double value)
 {
-    if (h->count == h->raw_cap) {
+    if (!h->raw || h->count == h->raw_cap) {
         h->raw_cap = h->raw_cap ? h->raw_cap * 2 : 8;
         h->raw = mem_reallocarray(h->raw, h->raw_cap, sizeof *h->raw);
     }

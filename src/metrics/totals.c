@@ -232,7 +232,7 @@ int totals_add_submetric(struct totals *t, struct metric_total *metric, struct s
     int err = parse_selector(selector, &tags, d);
 
     (void)t;
-    if (err)
+    if (err || !tags)
         return err;
     for (; *last; last = &(*last)->next) {
         if (tags_equal((*last)->tags, tags)) {

@@ -261,6 +261,8 @@ static void print_block(const struct writer *w, struct block *b, size_t left)
     struct widths widths;
     bool open = false;
 
+    if (b->count == 0)
+        return;
     qsort(b->lines, b->count, sizeof *b->lines, by_name);
     reveal(b);
     measure(b, &widths);

@@ -432,7 +432,7 @@ int url_parse_any(struct str text, struct arena *a, struct url *out, struct diag
 
 int url_parse(struct str text, struct arena *a, struct url *out, struct diag *d)
 {
-    struct url u;
+    struct url u = {0};
     int err = url_parse_any(text, a, &u, d);
 
     if (err)

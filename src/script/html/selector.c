@@ -288,6 +288,8 @@ static bool compound_matches(const struct compound *compound, const struct dom_n
 static bool relates(enum combinator combinator, const struct dom_node *node,
                     const struct dom_node *other)
 {
+    if (!other)
+        return false;
     switch (combinator) {
     case CHILD:
         return node->parent == other;
