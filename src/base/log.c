@@ -34,7 +34,7 @@ static struct {
     atomic_int level;
     enum log_format format;
     bool color;
-    struct target out = {-1, false, false};
+    struct target out;
     struct target console; /* fd -1: console goes where the rest goes */
     int64_t start_nsec;
     char **secrets;
@@ -139,7 +139,7 @@ static void close_target(struct target *target)
 
 int log_setup(const struct log_options *options, struct diag *d)
 {
-    struct target out;
+    struct target out = {-1, false, false};
     struct target console = {-1, false, false};
     enum log_level level = options->level;
     int err = open_output(options->output, &out, &level, d);

@@ -7,14 +7,16 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                /* uninitialised; free with mem_free */
-void *mem_zalloc(size_t size);               /* zeroed */
-void *mem_calloc(size_t count, size_t size); /* zeroed; the product is checked */
-void *mem_realloc(void *ptr, size_t size);   /* ptr may be NULL */
-void *mem_reallocarray(void *ptr, size_t count, size_t size);
-void *mem_dup(const void *ptr, size_t size);     /* a copy */
-char *mem_strdup(const char *text);              /* NULL gives NULL */
-char *mem_strndup(const char *text, size_t len); /* copies len bytes, adds the NUL */
+#define NEVER_NULL __attribute__((returns_nonnull))
+
+NEVER_NULL void *mem_alloc(size_t size);                /* uninitialised; free with mem_free */
+NEVER_NULL void *mem_zalloc(size_t size);               /* zeroed */
+NEVER_NULL void *mem_calloc(size_t count, size_t size); /* zeroed; the product is checked */
+NEVER_NULL void *mem_realloc(void *ptr, size_t size);   /* ptr may be NULL */
+NEVER_NULL void *mem_reallocarray(void *ptr, size_t count, size_t size);
+NEVER_NULL void *mem_dup(const void *ptr, size_t size);     /* a copy */
+char *mem_strdup(const char *text);                         /* NULL gives NULL */
+NEVER_NULL char *mem_strndup(const char *text, size_t len); /* copies len bytes, adds the NUL */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void mem_free(void *ptr); /* NULL is allowed */
 

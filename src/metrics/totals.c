@@ -207,7 +207,8 @@ static int parse_selector(struct str text, struct tags **out, struct diag *d)
         }
         tags->list[tags->count++] = (struct tag){key, value};
     }
-    qsort(tags->list, tags->count, sizeof(struct tag), by_key);
+    if (tags->count > 1)
+        qsort(tags->list, tags->count, sizeof(struct tag), by_key);
     *out = tags;
     return 0;
 }
