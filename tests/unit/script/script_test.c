@@ -63,7 +63,7 @@ TEST(script_errors_have_a_place_and_the_line_itself)
     check_failure("throw 'text'; export default 1;", 0, 0, "text");
     check_failure("throw {}; export default 1;", 0, 0, "[object Object]");
     check_failure("export const options = 5;", 0, 0, "'options' must be an object");
-    check_failure("export const options = { get vus() { throw new Error('no'); } };", 1, 54,
+    check_failure("export const options = { get vus() { throw new Error('no'); } };", 1, 53,
                   "'options' can't be read: Error: no");
     check_failure("const o = {}; o.o = o; export const options = o;", 0, 0, "circular");
     check_failure("throw { toString() { throw 1; } }; export default 1;", 0, 0,
