@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-static char *format(const char *fmt, va_list args)
+__attribute__((format(printf, 1, 0))) static char *format(const char *fmt, va_list args)
 {
     va_list again;
     int len;

@@ -25,7 +25,7 @@ static JSValue error_of(JSContext *ctx, const char *text)
     return error;
 }
 
-static char *text_of(const char *fmt, va_list args)
+__attribute__((format(printf, 1, 0))) static char *text_of(const char *fmt, va_list args)
 {
     struct buf text = BUF_INIT(SIZE_MAX);
     va_list again;

@@ -31,10 +31,26 @@ struct vu_loader {
     char *specifier;
 };
 
+/* The module of a URL, and its code in this VU (owned). NULL: exception. */
+MUST_USE struct module *loader_find_module(struct vu *vu, struct str url, JSValue *code);
+
+/* --- loader_cjs.c ------------------------------------------------------------------------- */
+
+/* NULL: not evaluated yet. */
+struct cjs_module *loader_find_cjs(struct vu_loader *loader, struct str url);
+/* Evaluates a CommonJS or JSON file once per VU; takes `code`. NULL: exception. */
+MUST_USE YIELDS struct cjs_module *loader_load_cjs(struct vu *vu, const struct module *module,
+                                                   JSValue code);
+/* A CommonJS file as an ES module: evaluated now, because its names must be known for linking. */
+MUST_USE YIELDS JSModuleDef *loader_import_cjs(struct vu *vu, const struct module *module,
+                                               JSValue code);
+/* What require() of that URL gives. */
+MUST_USE YIELDS JSValue loader_require(struct vu *vu, struct str url);
+
+/* --- names and places --------------------------------------------------------------------- */
+
 /* The URL, or built-in name, that `specifier` means in module `base`: heap. NULL: exception. */
 char *loader_resolve(JSContext *ctx, struct str base, struct str specifier);
-/* What require() of that URL gives. */
-JSValue loader_require(struct vu *vu, struct str url);
 /* Gives the pending exception the place of the import of `specifier` in `base`, unless it has a
  * place. */
 void loader_blame(struct vu *vu, const char *base, const char *specifier);

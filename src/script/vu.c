@@ -160,6 +160,7 @@ static int run_init(struct vu *vu, struct diag *d)
     JSValue evaluated;
     JSValue done;
     enum call_end end;
+    int err;
 
     vu->phase = VU_INIT;
     /* VU 0 serves teardown() and handleSummary(), which come after an abort too. */
@@ -179,11 +180,11 @@ static int run_init(struct vu *vu, struct diag *d)
         }
     }
     JS_FreeValue(vu->ctx, evaluated);
-    end = end_diag(vu, end, d);
+    err = end_diag(vu, end, d);
     loader_end(vu);
     vu_leave(vu);
     vu->phase = VU_IDLE;
-    return (int)end;
+    return err;
 }
 
 static size_t gc_margin(const struct vu *vu)
