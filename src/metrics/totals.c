@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/ensure.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "metrics/window.h"
@@ -178,6 +179,7 @@ static int by_key(const void *a, const void *b)
 static int parse_selector(struct str text, struct tags **out, struct diag *d)
 {
     size_t most = 1;
+    uint32_t count = 0;
     struct tags *tags;
     char *copy;
     struct str rest;
@@ -185,6 +187,7 @@ static int parse_selector(struct str text, struct tags **out, struct diag *d)
     for (size_t i = 0; i < text.len; i++)
         most += text.ptr[i] == ',';
     tags = mem_zalloc(sizeof *tags + most * sizeof(struct tag) + text.len + 1);
+    ensure(tags);
     copy = (char *)&tags->list[most];
     if (text.len)
         memcpy(copy, text.ptr, text.len);
@@ -205,10 +208,11 @@ static int parse_selector(struct str text, struct tags **out, struct diag *d)
                             "malformed sub-metric '{%.*s}': each part must be tag:value",
                             STR_ARG(text));
         }
-        tags->list[tags->count++] = (struct tag){key, value};
+        tags->list[count++] = (struct tag){key, value};
     }
-    if (tags->count > 1)
-        qsort(tags->list, tags->count, sizeof(struct tag), by_key);
+    if (count > 1)
+        qsort(tags->list, count, sizeof(struct tag), by_key);
+    tags->count = count;
     *out = tags;
     return 0;
 }
