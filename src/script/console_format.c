@@ -160,7 +160,9 @@ static void show_nested(struct formatter *f, JSValueConst v)
             return;
         }
     }
-    if (f->depth == MAX_DEPTH) {
+    if (f->depth == MAX_DEPTH || host_check_stack(f->ctx) < 0) {
+        if (f->depth < MAX_DEPTH)
+            forget_exception(f->ctx);
         buf_append_c(f->out, "[Object]");
         return;
     }

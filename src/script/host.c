@@ -11,7 +11,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/fiber.h"
 #include "script/internal.h"
+
+enum { STACK_FOR_C = 64 * 1024 };
 
 /* --- errors ------------------------------------------------------------------------------- */
 
@@ -124,6 +127,16 @@ int host_need_vu(JSContext *ctx, const char *what)
     if (vu_of(ctx)->phase != VU_INIT)
         return 0;
     host_throw(ctx, "%s can't be used in the init context: call it in a function", what);
+    return -1;
+}
+
+int host_check_stack(JSContext *ctx)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+    if (here > fiber_stack_limit() + STACK_FOR_C)
+        return 0;
+    JS_ThrowInternalError(ctx, "stack overflow");
     return -1;
 }
 

@@ -91,6 +91,10 @@ JSValue host_error(JSContext *ctx, const char *fmt, ...) PRINTF_LIKE(2, 3);
 MUST_USE int host_need_init(JSContext *ctx, const char *what); /* init context only */
 MUST_USE int host_need_vu(JSContext *ctx, const char *what);   /* not in the init context */
 
+/* For C that recurses over a script's values: 0, or -1 with an exception when the stack is nearly
+ * used up (QuickJS checks its own recursion only). */
+MUST_USE int host_check_stack(JSContext *ctx);
+
 /* A "warning" line of the script's log, source=script... `fmt` as printf. */
 void host_warn(JSContext *ctx, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -136,15 +136,17 @@ static struct shared_array *find_or_make(struct vu *vu, struct str name, JSValue
 
 /* --- elements ----------------------------------------------------------------------------- */
 
-static int freeze_deep(JSContext *ctx, JSValueConst object);
+enum { MAX_NESTING = 500 };
 
-static int freeze_property(JSContext *ctx, JSValueConst object, JSAtom atom)
+static int freeze_deep(JSContext *ctx, JSValueConst object, int depth);
+
+static int freeze_property(JSContext *ctx, JSValueConst object, JSAtom atom, int depth)
 {
     JSValue value = JS_GetProperty(ctx, object, atom);
     int err = JS_IsException(value) ? -1 : 0;
 
     if (err == 0 && JS_IsObject(value))
-        err = freeze_deep(ctx, value);
+        err = freeze_deep(ctx, value, depth + 1);
     JS_FreeValue(ctx, value);
     if (err == 0)
         err = JS_DefineProperty(ctx, object, atom, JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED,
@@ -153,17 +155,22 @@ static int freeze_property(JSContext *ctx, JSValueConst object, JSAtom atom)
 }
 
 /* As Object.freeze, all the way down. The values are fresh from JSON: plain and without cycles. */
-static int freeze_deep(JSContext *ctx, JSValueConst object)
+static int freeze_deep(JSContext *ctx, JSValueConst object, int depth)
 {
     JSPropertyEnum *names;
     uint32_t count;
     int err = 0;
 
-    if (JS_GetOwnPropertyNames(ctx, &names, &count, object, JS_GPN_STRING_MASK) < 0)
+    if (depth > MAX_NESTING) {
+        host_throw(ctx, "an element of a SharedArray is nested deeper than %d", MAX_NESTING);
+        return -1;
+    }
+    if (host_check_stack(ctx) < 0 ||
+        JS_GetOwnPropertyNames(ctx, &names, &count, object, JS_GPN_STRING_MASK) < 0)
         return -1;
     for (uint32_t i = 0; i < count; i++) {
         if (err == 0)
-            err = freeze_property(ctx, object, names[i].atom);
+            err = freeze_property(ctx, object, names[i].atom, depth);
         JS_FreeAtom(ctx, names[i].atom);
     }
     js_free(ctx, names);
@@ -178,7 +185,7 @@ static JSValue element_at(JSContext *ctx, const struct shared_array *array, uint
     JSValue value = JS_ParseJSON(ctx, array->text.data + start,
                                  array->starts[index + 1] - start - 1, "SharedArray");
 
-    if (JS_IsObject(value) && freeze_deep(ctx, value) < 0) {
+    if (JS_IsObject(value) && freeze_deep(ctx, value, 0) < 0) {
         JS_FreeValue(ctx, value);
         return JS_EXCEPTION;
     }

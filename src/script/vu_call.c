@@ -17,6 +17,7 @@
 enum {
     SLICE_NSEC = 1000 * 1000, /* a script runs this long before others get the thread */
     MAX_DROPPED_JOBS = 10000,
+    C_STACK = 96 * 1024, /* kept for calls into C (a TLS handshake) from the deepest JavaScript */
 };
 
 /* --- stopping ----------------------------------------------------------------------------- */
@@ -77,7 +78,7 @@ void vu_enter(struct vu *vu, int64_t deadline, bool heeds_stop)
     p->heeds_stop = heeds_stop;
     p->slice_start = clock_now();
     JS_UpdateStackTop(vu->rt);
-    JS_SetMaxStackSize(vu->rt, here - fiber_stack_limit());
+    JS_SetMaxStackSize(vu->rt, here - fiber_stack_limit() - C_STACK);
 }
 
 void vu_leave(struct vu *vu)
