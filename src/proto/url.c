@@ -82,7 +82,8 @@ uint16_t url_default_port(struct str scheme)
 /* --- parsing ------------------------------------------------------------------------------ */
 
 struct parse {
-    struct str whole; /* for messages */
+    struct str whole;  /* for messages */
+    struct str scheme; /* of the base of a reference */
     struct arena *arena;
     struct diag *diag;
 };
@@ -249,7 +250,7 @@ static int parse_port(const struct parse *p, struct str text, struct url *out)
 {
     uint32_t port = 0;
 
-    out->port = url_default_port(out->scheme);
+    out->port = url_default_port(out->scheme.len ? out->scheme : p->scheme);
     if (text.len <= 1)
         return text.len == 0 || text.ptr[0] == ':'
                    ? 0
@@ -409,9 +410,10 @@ static int parse_rest(const struct parse *p, struct str rest, struct url *out)
     return 0;
 }
 
-int url_parse_any(struct str text, struct arena *a, struct url *out, struct diag *d)
+int url_parse_any(struct str text, struct str scheme, struct arena *a, struct url *out,
+                  struct diag *d)
 {
-    struct parse p = {text, a, d};
+    struct parse p = {text, scheme, a, d};
     struct url u = {0};
     struct str rest = text;
     int err;
@@ -433,7 +435,7 @@ int url_parse_any(struct str text, struct arena *a, struct url *out, struct diag
 int url_parse(struct str text, struct arena *a, struct url *out, struct diag *d)
 {
     struct url u = {0};
-    int err = url_parse_any(text, a, &u, d);
+    int err = url_parse_any(text, STR(""), a, &u, d);
 
     if (err)
         return err;

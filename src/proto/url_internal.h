@@ -4,8 +4,9 @@
 
 #include "proto/url.h"
 
-/* A URL with or without a scheme. ERR_URL. */
-MUST_USE int url_parse_any(struct str text, struct arena *a, struct url *out, struct diag *d);
+/* A URL with or without a scheme; without one, `scheme` decides on the port. ERR_URL. */
+MUST_USE int url_parse_any(struct str text, struct str scheme, struct arena *a, struct url *out,
+                           struct diag *d);
 
 /* Sets u->target from path and query. */
 void url_set_target(struct url *u, struct arena *a);

@@ -80,7 +80,7 @@ int url_resolve(const struct url *base, struct str reference, struct arena *a, s
                 struct diag *d)
 {
     struct url u;
-    int err = url_parse_any(reference, a, &u, d);
+    int err = url_parse_any(reference, base->scheme, a, &u, d);
     bool had_scheme = err == 0 && u.scheme.len > 0;
 
     if (err)
@@ -88,8 +88,6 @@ int url_resolve(const struct url *base, struct str reference, struct arena *a, s
     if (!had_scheme)
         u.scheme = base->scheme;
     if (had_scheme || u.has_authority) {
-        if (!had_scheme && u.port == 0)
-            u.port = url_default_port(u.scheme);
         if (u.path.len && u.path.ptr[0] == '/' && has_dots(u.path))
             u.path = merge_paths(STR(""), u.path, a);
     } else {
