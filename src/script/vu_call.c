@@ -15,8 +15,8 @@
 #include "script/internal.h"
 
 enum {
-    SLICE_NSEC = 1000 * 1000, /* a script runs this long before others get the thread */
-    MAX_DROPPED_JOBS = 10000,
+    SLICE_NSEC = 1000 * 1000,       /* a script runs this long before others get the thread */
+    DROP_NSEC = 1000 * 1000 * 1000, /* most time for microtasks that go on after an end */
     C_STACK = 96 * 1024, /* kept for calls into C (a TLS handshake) from the deepest JavaScript */
 };
 
@@ -356,23 +356,30 @@ static void stop_tasks(struct vu *vu)
     }
 }
 
-/* Ends what the script left pending. Microtasks cannot be taken back from QuickJS: they run with
- * the VU interrupted, so that no call of theirs can wait or send anything. */
+/* Microtasks cannot be taken back from QuickJS: they run with the VU interrupted, so that no call
+ * of theirs can wait or send anything. Those that go on for ever meet the interrupt handler. */
+static void drop_jobs(struct vu *vu)
+{
+    int64_t until = clock_now() + DROP_NSEC;
+    JSContext *ctx;
+
+    vu->interrupted = true;
+    while (JS_IsJobPending(vu->rt) && clock_now() < until) {
+        if (JS_ExecutePendingJob(vu->rt, &ctx) < 0)
+            JS_FreeValue(vu->ctx, JS_GetException(vu->ctx));
+    }
+}
+
+/* Ends what the script left pending. */
 static void drop_pending(struct vu *vu)
 {
     bool was_interrupted = vu->interrupted;
     JSValue error = JS_GetException(vu->ctx);
-    JSContext *ctx;
-    int jobs = 0;
 
     fiber_uncancel(vu->fiber);
     vu->_private->stopping = true;
     stop_tasks(vu);
-    vu->interrupted = true;
-    while (jobs++ < MAX_DROPPED_JOBS && JS_IsJobPending(vu->rt)) {
-        if (JS_ExecutePendingJob(vu->rt, &ctx) < 0)
-            JS_FreeValue(vu->ctx, JS_GetException(vu->ctx));
-    }
+    drop_jobs(vu);
     stop_tasks(vu);
     drop_rejections(vu);
     vu->_private->stopping = false;
@@ -435,14 +442,14 @@ int host_sleep_until(JSContext *ctx, int64_t deadline)
 {
     struct vu *vu = vu_of(ctx);
     struct vu_private *p = vu->_private;
-    int64_t until = deadline < p->deadline ? deadline : p->deadline;
-    int err = vu->interrupted ? ERR_CANCELLED : fiber_sleep_until(until);
 
-    p->slice_start = clock_now();
-    if (err < 0)
-        vu->interrupted = true;
-    if (err == 0 && !vu_must_stop(vu))
-        return 0;
+    if (!vu_must_stop(vu)) {
+        if (fiber_sleep_until(deadline < p->deadline ? deadline : p->deadline) < 0)
+            vu->interrupted = true;
+        p->slice_start = clock_now();
+        if (!vu_must_stop(vu))
+            return 0;
+    }
     host_throw_interrupted(ctx);
     return -1;
 }

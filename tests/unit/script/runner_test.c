@@ -68,6 +68,33 @@ TEST(runner_ends_an_iteration_at_its_deadline)
     check_interrupted("export default function () { /(a+)+b/.test('a'.repeat(40)); for (;;) {} }");
 }
 
+static void run_endless_jobs(struct bench *b)
+{
+    struct vu *vu = bench_vu(b, 1);
+
+    CHECK_EQ(bench_iterate(b, vu, 50), ITERATION_INTERRUPTED);
+    CHECK(!JS_IsJobPending(vu->rt));
+    CHECK_EQ(bench_iterate(b, vu, 5000), ITERATION_DONE);
+    b->runner->ops->vu_free(vu);
+}
+
+TEST(runner_microtasks_without_end_end_with_their_iteration)
+{
+    struct bench b;
+
+    bench_run(
+        &b,
+        "async function loop() { for (;;) { try { await null; } catch (e) {} } }\n"
+        "function chain() { Promise.resolve().then(chain); }\n"
+        "function again() { queueMicrotask(again); }\n"
+        "export default function () {\n"
+        "  if (__ITER === 0) { loop(); loop(); chain(); again(); setTimeout(() => {}, 1e6); }\n"
+        "}",
+        run_endless_jobs);
+    CHECK_EQ(bench_sum(&b, "iterations", NULL, NULL), 1);
+    bench_end(&b);
+}
+
 static struct vu *running;
 
 static void interrupter(void *arg)
