@@ -249,7 +249,7 @@ static int open_script(struct test *t, char *url, struct files *files)
     options_deinit(&early);
     err = script_open(&how, &t->script, &d);
     if (err)
-        return fail(EXIT_CODE_SCRIPT_ERROR, &d);
+        return fail(err == ERR_CANCELLED ? EXIT_CODE_SCRIPT_ABORT : EXIT_CODE_SCRIPT_ERROR, &d);
     return 0;
 }
 
