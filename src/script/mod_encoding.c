@@ -1,22 +1,24 @@
 /* k6/encoding: base64 in Go's four flavours (k6-features.md section 17). */
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "script/internal.h"
 
 struct flavour {
     const char *name;
     const char *alphabet;
+    enum base64_alphabet kind;
     bool padded;
 };
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 static const struct flavour flavours[] = {
-    {"std", LETTERS "+/", true},
-    {"rawstd", LETTERS "+/", false},
-    {"url", LETTERS "-_", true},
-    {"rawurl", LETTERS "-_", false},
+    {"std", LETTERS "+/", BASE64_STD, true},
+    {"rawstd", LETTERS "+/", BASE64_STD, false},
+    {"url", LETTERS "-_", BASE64_URL, true},
+    {"rawurl", LETTERS "-_", BASE64_URL, false},
 };
 
 static const struct flavour *flavour_of(JSContext *ctx, JSValueConst v)
@@ -39,25 +41,6 @@ static const struct flavour *flavour_of(JSContext *ctx, JSValueConst v)
 
 /* --- encoding ----------------------------------------------------------------------------- */
 
-static void encode(const struct flavour *f, const uint8_t *in, size_t len, struct buf *out)
-{
-    for (size_t i = 0; i < len; i += 3) {
-        size_t left = len - i;
-        uint32_t bits = (uint32_t)in[i] << 16;
-        char four[4];
-
-        if (left > 1)
-            bits |= (uint32_t)in[i + 1] << 8;
-        if (left > 2)
-            bits |= in[i + 2];
-        for (unsigned k = 0; k < 4; k++)
-            four[k] = f->alphabet[(bits >> (18 - 6 * k)) & 63];
-        if (left < 3 && f->padded)
-            memcpy(four + left + 1, "==", 3 - left);
-        buf_append(out, four, left < 3 && !f->padded ? left + 1 : 4);
-    }
-}
-
 static JSValue b64encode(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
     const struct flavour *f = flavour_of(ctx, host_arg(argc, argv, 1));
@@ -68,7 +51,7 @@ static JSValue b64encode(JSContext *ctx, JSValueConst this_val, int argc, JSValu
     (void)this_val;
     if (!f || host_bytes(ctx, host_arg(argc, argv, 0), &bytes) < 0)
         return JS_EXCEPTION;
-    encode(f, bytes.ptr, bytes.len, &out);
+    base64_encode(str_from((const char *)bytes.ptr, bytes.len), f->kind, f->padded, &out);
     host_bytes_release(ctx, &bytes);
     result = host_string(ctx, buf_str(&out));
     buf_deinit(&out);

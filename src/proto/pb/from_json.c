@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "proto/pb/base64.h"
 #include "proto/pb/json.h"
 #include "proto/pb/schema.h"
 #include "proto/pb/well_known.h"
@@ -194,7 +194,7 @@ static int put_text(struct encoder *e, enum pb_type type, const json_t *json, st
         buf_append_str(out, text_of(json));
         return 0;
     }
-    if (pb_base64_decode(text_of(json), &bytes)) {
+    if (base64_decode(text_of(json), &bytes)) {
         pb_put_varint(out, bytes.len);
         buf_append_str(out, buf_str(&bytes));
     } else {

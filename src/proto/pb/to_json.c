@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "proto/pb/base64.h"
 #include "proto/pb/json.h"
 #include "proto/pb/schema.h"
 #include "proto/pb/well_known.h"
@@ -148,7 +148,7 @@ static int write_bytes(struct decoder *c, const struct pb_field *f, struct str b
         write_string(c->out, bytes);
     } else {
         buf_append_char(c->out, '"');
-        pb_base64_encode(bytes, c->out);
+        base64_encode(bytes, BASE64_STD, true, c->out);
         buf_append_char(c->out, '"');
     }
     return 0;

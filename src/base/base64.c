@@ -1,22 +1,24 @@
-#include "proto/pb/base64.h"
+#include "base/base64.h"
 
 #include <stdint.h>
+#include <string.h>
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-void pb_base64_encode(struct str bytes, struct buf *out)
+void base64_encode(struct str bytes, enum base64_alphabet alphabet, bool padded, struct buf *out)
 {
+    const char *letters = alphabet == BASE64_URL ? LETTERS "-_" : LETTERS "+/";
     const uint8_t *p = (const uint8_t *)bytes.ptr;
 
     for (size_t i = 0; i < bytes.len; i += 3) {
         size_t left = bytes.len - i;
         uint32_t bits = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
                         (left > 2 ? p[i + 2] : 0);
-        char quad[4] = {alphabet[bits >> 18], alphabet[bits >> 12 & 63],
-                        left > 1 ? alphabet[bits >> 6 & 63] : '=',
-                        left > 2 ? alphabet[bits & 63] : '='};
+        char quad[4] = {letters[bits >> 18], letters[bits >> 12 & 63],
+                        left > 1 ? letters[bits >> 6 & 63] : '=',
+                        left > 2 ? letters[bits & 63] : '='};
 
-        buf_append(out, quad, sizeof quad);
+        buf_append(out, quad, left > 2 || padded ? 4 : left + 1);
     }
 }
 
@@ -33,7 +35,7 @@ static int value_of(char c)
     return c == '/' || c == '_' ? 63 : -1;
 }
 
-bool pb_base64_decode(struct str text, struct buf *out)
+bool base64_decode(struct str text, struct buf *out)
 {
     uint32_t bits = 0;
     unsigned have = 0;
