@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/ensure.h"
@@ -12,7 +13,6 @@
 #include "engine/run_state.h"
 #include "engine/scenario.h"
 #include "loop/fiber.h"
-#include "proto/pb/base64.h"
 #include "script/heap.h"
 #include "script/internal.h"
 
@@ -363,7 +363,7 @@ static int copy_file(JSContext *ctx, struct str key, JSValueConst value, void *a
     }
     if (host_bytes(ctx, value, &bytes) < 0)
         return -1;
-    pb_base64_encode(str_from((const char *)bytes.ptr, bytes.len), &text);
+    base64_encode(str_from((const char *)bytes.ptr, BASE64_STD, true, bytes.len), &text);
     host_bytes_release(ctx, &bytes);
     object = JS_NewObject(ctx);
     err = host_set_str(ctx, object, "$base64", buf_str(&text));
