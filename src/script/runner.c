@@ -363,7 +363,7 @@ static int copy_file(JSContext *ctx, struct str key, JSValueConst value, void *a
     }
     if (host_bytes(ctx, value, &bytes) < 0)
         return -1;
-    base64_encode(str_from((const char *)bytes.ptr, BASE64_STD, true, bytes.len), &text);
+    base64_encode(str_from((const char *)bytes.ptr, bytes.len), BASE64_STD, true, &text);
     host_bytes_release(ctx, &bytes);
     object = JS_NewObject(ctx);
     err = host_set_str(ctx, object, "$base64", buf_str(&text));
