@@ -21,6 +21,7 @@ enum then {
     THEN_CLOSE, /* it ends */
     THEN_RESET, /* it ends with a reset */
     THEN_STALL, /* nothing more comes until the client closes it */
+    THEN_DEAF,  /* the same, and nothing more is read */
 };
 
 struct reply {

@@ -1,6 +1,7 @@
 #include "http_fixture.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -112,8 +113,11 @@ static void answer(int fd, const struct reply *reply)
 static void end_connection(int fd, enum then then)
 {
     struct linger hard = {1, 0};
+    struct pollfd gone = {.fd = fd, .events = POLLRDHUP};
     char rest[4096];
 
+    if (then == THEN_DEAF)
+        poll(&gone, 1, 20000);
     if (then == THEN_RESET) {
         usleep(20000); /* so that what was written arrives before */
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
