@@ -14,9 +14,9 @@ struct plan {
     struct metric_total *metric;
     struct submetric **submetrics;
     size_t submetric_count;
-    struct sink *scope; /* in its scenario and group; NULL: it has none */
+    struct sink *scopes[2]; /* its scenario's and its group's; NULL: it is in none */
     struct check_total *check;
-    struct check_total *scope_check;
+    struct check_total *scope_checks[2];
 };
 
 static struct check_total *find_check(struct check_list *list, struct str path, struct str name);
@@ -405,13 +405,20 @@ static bool series_has(const struct series *series, const struct tags *wanted)
     return true;
 }
 
+static void add_scope(struct plan *plan, size_t index, struct scope_total *scope)
+{
+    plan->scopes[index] = scope_sink(scope, plan->metric);
+    if (plan->check)
+        plan->scope_checks[index] =
+            find_check(&scope->checks, str_of(plan->check->path), str_of(plan->check->name));
+}
+
 static struct plan *make_plan(struct totals *t, const struct series *series)
 {
     struct plan *plan = mem_zalloc(sizeof *plan);
     struct str scenario = tags_get(series->tags, STR("scenario"));
     struct str group = tags_get(series->tags, STR("group"));
     struct str check = tags_get(series->tags, STR("check"));
-    struct scope_total *scope;
 
     plan->metric = totals_metric(t, series->metric);
     for (struct submetric *sub = plan->metric->submetrics; sub; sub = sub->next) {
@@ -422,12 +429,10 @@ static struct plan *make_plan(struct totals *t, const struct series *series)
         find_group(t->root, group);
     if (check.ptr && str_eq_c(series->metric->name, "checks"))
         plan->check = group_check(t, group, check);
-    if (scenario.len == 0)
-        return plan;
-    scope = find_scope(t, scenario, group);
-    plan->scope = scope_sink(scope, plan->metric);
-    if (plan->check)
-        plan->scope_check = find_check(&scope->checks, str_of(plan->check->path), check);
+    if (scenario.len)
+        add_scope(plan, 0, find_scope(t, scenario, STR("")));
+    if (group.len)
+        add_scope(plan, 1, find_scope(t, scenario, group));
     return plan;
 }
 
@@ -464,9 +469,11 @@ void totals_merge(struct totals *t, const struct window *w, int64_t run_second)
             sink_merge(&plan->submetrics[j]->sink, sink);
             history_merge(&plan->submetrics[j]->history, sink, run_second);
         }
-        if (plan->scope)
-            sink_merge(plan->scope, sink);
         count_check(plan->check, sink);
-        count_check(plan->scope_check, sink);
+        for (size_t j = 0; j < COUNT_OF(plan->scopes); j++) {
+            if (plan->scopes[j])
+                sink_merge(plan->scopes[j], sink);
+            count_check(plan->scope_checks[j], sink);
+        }
     }
 }

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "metrics/threshold.h"
 #include "metrics/totals.h"
+#include "output/json_text.h"
 
 /* k6's version whose formats these are. */
 static const char k6_version[] = "2.2.0";
@@ -74,12 +75,11 @@ static json_t *group_json(const struct group_total *g, bool by_name)
 
 /* --- values ------------------------------------------------------------------------------- */
 
-/* Counts stay whole numbers. */
 static json_t *number(double value)
 {
-    if (value == (double)(json_int_t)value && value > -1e15 && value < 1e15)
-        return json_integer((json_int_t)value);
-    return json_real(value);
+    json_t *json = json_real(value);
+
+    return json ? json : json_null(); /* infinite, or none */
 }
 
 static void put(json_t *object, const char *key, double value)
@@ -170,10 +170,8 @@ static void each_metric(const struct export_input *in,
 
 static char *to_text(json_t *json, size_t indent)
 {
-    char *plain = json_dumps(json, JSON_INDENT(indent) | JSON_REAL_PRECISION(17));
-    char *text = mem_strdup(plain);
+    char *text = json_text(json, indent);
 
-    free(plain);
     json_decref(json);
     return text;
 }

@@ -9,6 +9,7 @@
 #include "metrics/threshold.h"
 #include "metrics/totals.h"
 #include "metrics/window.h"
+#include "output/json_text.h"
 #include "output/output.h"
 #include "output/text_file.h"
 
@@ -19,33 +20,15 @@ struct json_output {
     struct map said; /* metrics whose line was written */
 };
 
-static void put_string(struct buf *out, struct str s)
-{
-    buf_append_char(out, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-
-        if (c == '"' || c == '\\')
-            buf_printf(out, "\\%c", c);
-        else if (c == '\n')
-            buf_append_c(out, "\\n");
-        else if (c < 0x20)
-            buf_printf(out, "\\u%04x", c);
-        else
-            buf_append_char(out, (char)c);
-    }
-    buf_append_char(out, '"');
-}
-
 static void put_tags(struct buf *out, const struct tags *tags)
 {
     buf_append_char(out, '{');
     for (uint32_t i = 0; i < tags->count; i++) {
         if (i > 0)
             buf_append_char(out, ',');
-        put_string(out, tags->list[i].key);
+        json_text_string(out, tags->list[i].key);
         buf_append_char(out, ':');
-        put_string(out, tags->list[i].value);
+        json_text_string(out, tags->list[i].value);
     }
     buf_append_char(out, '}');
 }
@@ -64,7 +47,7 @@ static void put_thresholds(struct buf *out, const struct json_output *o,
         if (!first)
             buf_append_char(out, ',');
         first = false;
-        put_string(out, str_of(t->expr.source));
+        json_text_string(out, str_of(t->expr.source));
     }
     buf_append_char(out, ']');
 }
@@ -81,9 +64,9 @@ static void put_submetrics(struct buf *out, const struct metric_total *m)
     for (const struct submetric *sub = m->submetrics; sub; sub = sub->next) {
         buf_append_c(out, first ? "{\"name\":" : ",{\"name\":");
         first = false;
-        put_string(out, str_of(sub->full_name));
+        json_text_string(out, str_of(sub->full_name));
         buf_append_c(out, ",\"suffix\":");
-        put_string(out, str_of(sub->selector));
+        json_text_string(out, str_of(sub->selector));
         buf_append_c(out, ",\"tags\":");
         put_tags(out, sub->tags);
         buf_append_char(out, '}');
@@ -105,20 +88,6 @@ static void put_metric(struct json_output *o, struct buf *out, const struct metr
     buf_printf(out, "},\"metric\":\"%.*s\"}\n", STR_ARG(metric->name));
 }
 
-static void put_number(struct buf *out, double value)
-{
-    char text[40];
-
-    for (int digits = 15; digits <= 17; digits++) {
-        double back;
-
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (str_to_double(str_of(text), &back) && !(back < value) && !(back > value))
-            break;
-    }
-    buf_append_c(out, text);
-}
-
 static void json_window(struct output *base, const struct window *w)
 {
     struct json_output *o = CONTAINER_OF(base, struct json_output, base);
@@ -135,7 +104,7 @@ static void json_window(struct output *base, const struct window *w)
         buf_printf(out, "{\"metric\":\"%.*s\",\"type\":\"Point\",\"data\":{\"time\":\"%s\",",
                    STR_ARG(metric->name), time);
         buf_append_c(out, "\"value\":");
-        put_number(out, sample->value);
+        json_text_number(out, sample->value);
         buf_append_c(out, ",\"tags\":");
         put_tags(out, sample->series->tags);
         if (sample->meta) {

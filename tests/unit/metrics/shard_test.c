@@ -158,7 +158,13 @@ TEST(totals_keep_groups_checks_and_submetrics)
     CHECK_TEXT(t->root->groups[0]->groups[0]->path, "::a::b");
     CHECK_EQ(t->root->groups[0]->groups[0]->checks.count, 1);
     CHECK_EQ(sub->sink.rate.total, 2);
-    CHECK_EQ(t->scope_count, 1);
+    CHECK_EQ(t->scope_count, 2); /* the scenario's has all of it, the group's its own */
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_TEXT(t->scopes[i]->scenario, "one");
+        CHECK_TEXT(t->scopes[i]->path, i == 0 ? "" : "::a::b");
+        CHECK_EQ(t->scopes[i]->sinks[0]->rate.total, 2);
+        CHECK_EQ(t->scopes[i]->checks.checks[0]->passes, 1);
+    }
     totals_free(t);
     shard_free(s);
 }
