@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "engine/scenario.h"
 #include "script/internal.h"
+#include "script/js_part.h"
 
 enum computed { ENV = LAZY_COUNT, VU_ID, ITER, GLOBAL };
 
@@ -42,6 +43,15 @@ static const struct lazy_name lazy_names[] = {
     {"Float64Array", LAZY_TYPED_ARRAYS},
     {"BigInt64Array", LAZY_TYPED_ARRAYS},
     {"BigUint64Array", LAZY_TYPED_ARRAYS},
+    {"URL", LAZY_URL},
+    {"URLSearchParams", LAZY_URL},
+    {"TextEncoder", LAZY_WEB},
+    {"TextDecoder", LAZY_WEB},
+    {"atob", LAZY_WEB},
+    {"btoa", LAZY_WEB},
+    {"structuredClone", LAZY_WEB},
+    {"AbortController", LAZY_WEB},
+    {"AbortSignal", LAZY_WEB},
 };
 
 /* --- standard objects --------------------------------------------------------------------- */
@@ -63,6 +73,10 @@ int globals_need(JSContext *ctx, enum lazy_intrinsic what)
     case LAZY_TYPED_ARRAYS:
         JS_AddIntrinsicTypedArrays(ctx);
         break;
+    case LAZY_URL:
+        return web_add_globals(ctx, &js_part_url);
+    case LAZY_WEB:
+        return web_add_globals(ctx, &js_part_web);
     case LAZY_COUNT:
         break;
     }
@@ -143,8 +157,9 @@ static JSValue own_global(struct vu *vu, const struct lazy_name *name, JSAtom pr
         if (!JS_IsException(value))
             JS_DefinePropertyValue(ctx, global, prop, JS_DupValue(ctx, value),
                                    JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
-    } else if (globals_need(ctx, (enum lazy_intrinsic)name->what) == 0 &&
-               JS_GetOwnProperty(ctx, &desc, global, prop) > 0) {
+    } else if (globals_need(ctx, (enum lazy_intrinsic)name->what) < 0) {
+        value = JS_EXCEPTION;
+    } else if (JS_GetOwnProperty(ctx, &desc, global, prop) > 0) {
         JS_FreeValue(ctx, desc.getter);
         JS_FreeValue(ctx, desc.setter);
         value = desc.value;

@@ -187,13 +187,20 @@ extern const size_t host_module_count;
 
 /* --- globals (globals.c) ------------------------------------------------------------------ */
 
-enum lazy_intrinsic { LAZY_DATE, LAZY_MAP_SET, LAZY_TYPED_ARRAYS, LAZY_COUNT };
+enum lazy_intrinsic { LAZY_DATE, LAZY_MAP_SET, LAZY_TYPED_ARRAYS, LAZY_URL, LAZY_WEB, LAZY_COUNT };
 extern struct host_class globals_class;
 /* Standard objects that many scripts never touch are made when a name of theirs is first used. */
 MUST_USE int globals_install(struct vu *vu);
 MUST_USE int globals_need(JSContext *ctx, enum lazy_intrinsic what);
+/* Globals that are a part in JavaScript (mod_web.c). */
+struct js_part;
+MUST_USE int web_add_globals(JSContext *ctx, const struct js_part *part);
 /* Forgets __ENV, so that the next use sees the scenario's variables. */
 void globals_reset_env(struct vu *vu);
+
+/* The file that open(path) means, in the init context. NULL: exception. */
+struct file;
+const struct file *loader_open(struct vu *vu, struct str path);
 
 /* --- exceptions (exception.c) ------------------------------------------------------------- */
 
@@ -206,5 +213,7 @@ void exception_diag(struct vu *vu, struct diag *d);
 
 struct shared_arrays *shared_arrays_new(void);
 void shared_arrays_free(struct shared_arrays *arrays); /* NULL is allowed */
+/* The SharedArray of that name; `fn` gives its elements when it is not made yet. */
+MUST_USE JSValue shared_array_get(JSContext *ctx, struct str name, JSValueConst fn);
 
 #endif

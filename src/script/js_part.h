@@ -14,7 +14,9 @@ struct js_part {
 };
 
 extern const struct js_part js_part_html;
+extern const struct js_part js_part_streams;
 extern const struct js_part js_part_url;
+extern const struct js_part js_part_web;
 extern const struct js_part js_part_webcrypto;
 
 /* Runs the part in this VU and gives its interface. */

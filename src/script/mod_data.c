@@ -367,6 +367,14 @@ static JSValue proxy_of(JSContext *ctx, struct shared_array *array)
     return proxy;
 }
 
+JSValue shared_array_get(JSContext *ctx, struct str name, JSValueConst fn)
+{
+    struct shared_array *array = find_or_make(vu_of(ctx), name, fn);
+
+    return array && host_class_prepare(ctx, &handler_class) == 0 ? proxy_of(ctx, array)
+                                                                : JS_EXCEPTION;
+}
+
 static JSValue array_new(JSContext *ctx, JSValueConst new_target, int argc, JSValueConst *argv)
 {
     JSValueConst fn = host_arg(argc, argv, 1);

@@ -257,23 +257,30 @@ static char *open_url(struct vu *vu, struct str path)
     return url;
 }
 
-static JSValue open_file(struct vu *vu, struct str path, bool binary)
+const struct file *loader_open(struct vu *vu, struct str path)
 {
-    JSContext *ctx = vu->ctx;
     char *url = open_url(vu, path);
-    const struct file *file;
+    const struct file *file = NULL;
     struct diag d = DIAG_INIT;
-    JSValue result;
 
-    if (files_get(vu->worker->script->files, str_of(url), false, &file, &d) < 0)
-        result = host_throw(ctx, "open(\"%.*s\"): %s", STR_ARG(path), d.message);
-    else if (binary)
-        result = host_array_buffer(ctx, str_from(file->data, file->len));
-    else
-        result = host_string(ctx, str_from(file->data, file->len));
+    if (files_get(vu->worker->script->files, str_of(url), false, &file, &d) < 0) {
+        host_throw(vu->ctx, "open(\"%.*s\"): %s", STR_ARG(path), d.message);
+        file = NULL;
+    }
     diag_deinit(&d);
     mem_free(url);
-    return result;
+    return file;
+}
+
+static JSValue open_file(struct vu *vu, struct str path, bool binary)
+{
+    const struct file *file = loader_open(vu, path);
+
+    if (!file)
+        return JS_EXCEPTION;
+    if (binary)
+        return host_array_buffer(vu->ctx, str_from(file->data, file->len));
+    return host_string(vu->ctx, str_from(file->data, file->len));
 }
 
 static JSValue js_open(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)

@@ -1,0 +1,50 @@
+/* Globals of the web platform, made when one is first named, and k6/experimental/streams. Both are
+ * written in JavaScript (js/web.js, js/url.js, js/streams.js). */
+#include "script/internal.h"
+#include "script/js_part.h"
+
+/* Puts on `object` what the part offers and `object` has not. */
+static int add_part(JSContext *ctx, JSValueConst object, const struct js_part *part, int flags)
+{
+    JSValue made = js_part_call(ctx, part, JS_UNDEFINED);
+    JSPropertyEnum *names = NULL;
+    uint32_t count = 0;
+    int err = JS_IsException(made) ? -1 : 0;
+
+    if (err == 0)
+        err = JS_GetOwnPropertyNames(ctx, &names, &count, made, JS_GPN_STRING_MASK);
+    for (uint32_t i = 0; i < count; i++) {
+        if (err >= 0 && JS_GetOwnProperty(ctx, NULL, object, names[i].atom) == 0)
+            err = JS_DefinePropertyValue(ctx, object, names[i].atom,
+                                         JS_GetProperty(ctx, made, names[i].atom), flags);
+        JS_FreeAtom(ctx, names[i].atom);
+    }
+    js_free(ctx, names);
+    JS_FreeValue(ctx, made);
+    return err < 0 ? -1 : 0;
+}
+
+int web_add_globals(JSContext *ctx, const struct js_part *part)
+{
+    JSValue global = JS_GetGlobalObject(ctx);
+    int err = add_part(ctx, global, part, JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
+
+    JS_FreeValue(ctx, global);
+    return err;
+}
+
+static int init_streams(JSContext *ctx, JSValueConst ns)
+{
+    return add_part(ctx, ns, &js_part_streams, JS_PROP_C_W_E);
+}
+
+static const char *const stream_names[] = {
+    "ReadableStream", "ReadableStreamDefaultReader", "CountQueuingStrategy",
+    "WritableStream", "WritableStreamDefaultWriter", NULL,
+};
+
+const struct host_module mod_streams = {
+    .name = "k6/experimental/streams",
+    .init = init_streams,
+    .names = stream_names,
+};
