@@ -190,6 +190,17 @@ void log_set_overlay(void (*hide)(void *arg), void (*show)(void *arg), void *arg
     pthread_mutex_unlock(&state.lock);
 }
 
+void log_update_overlay(void (*update)(void *arg))
+{
+    pthread_mutex_lock(&state.lock);
+    if (state.hide)
+        state.hide(state.overlay_arg);
+    update(state.overlay_arg);
+    if (state.show)
+        state.show(state.overlay_arg);
+    pthread_mutex_unlock(&state.lock);
+}
+
 /* --- secrets ------------------------------------------------------------------------------ */
 
 void log_redact(struct str secret)

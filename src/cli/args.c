@@ -61,51 +61,68 @@ static bool find_short(const struct args *a, char name, struct found *out)
 
 /* --- suggestions -------------------------------------------------------------------------- */
 
-/* Edits between two words, at most 31 letters each. */
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+enum { WORD_MAX = 31 };
+
+/* Letters to add, drop, change or swap with their neighbour to make one word of the other. */
 static size_t distance(struct str a, const char *b)
 {
-    size_t row[32];
+    size_t table[WORD_MAX + 1][WORD_MAX + 1];
     size_t len = strlen(b);
 
-    if (a.len > 31 || len > 31)
-        return 99;
-    for (size_t j = 0; j <= len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= len; j++) {
-            size_t up = row[j];
-            size_t best = diagonal + (a.ptr[i - 1] != b[j - 1]);
-
-            best = up + 1 < best ? up + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = up;
-            row[j] = best;
+    if (a.len > WORD_MAX || len > WORD_MAX)
+        return SIZE_MAX;
+    for (size_t i = 0; i <= a.len; i++) {
+        for (size_t j = 0; j <= len; j++) {
+            if (i == 0 || j == 0) {
+                table[i][j] = i + j;
+                continue;
+            }
+            table[i][j] = least_of(table[i - 1][j - 1] + (a.ptr[i - 1] != b[j - 1]),
+                                   least_of(table[i - 1][j], table[i][j - 1]) + 1);
+            if (i > 1 && j > 1 && a.ptr[i - 1] == b[j - 2] && a.ptr[i - 2] == b[j - 1])
+                table[i][j] = least_of(table[i][j], table[i - 2][j - 2] + 1);
         }
     }
-    return row[len];
+    return table[a.len][len];
+}
+
+const char *args_nearest(struct str name, const char *const *words)
+{
+    const char *best = NULL;
+    size_t least = name.len < 6 ? name.len / 2 + 1 : 4; /* more edits make another word */
+
+    for (; *words; words++) {
+        size_t edits = distance(name, *words);
+
+        if (edits < least) {
+            best = *words;
+            least = edits;
+        }
+    }
+    return best;
 }
 
 static int unknown(const struct args *a, struct str name, struct diag *d)
 {
-    const char *best = NULL;
-    size_t least = 4; /* more edits than that are another word */
+    const char *words[FLAG_COUNT + OPTION_COUNT + 1];
+    size_t count = 0;
+    const char *best;
 
     for (size_t i = 0; i < FLAG_COUNT; i++) {
-        if (flag_belongs(&flag_table[i], a->command) &&
-            distance(name, flag_table[i].name) < least) {
-            best = flag_table[i].name;
-            least = distance(name, best);
-        }
+        if (flag_belongs(&flag_table[i], a->command))
+            words[count++] = flag_table[i].name;
     }
     for (size_t i = 0; a->takes_options && i < OPTION_COUNT; i++) {
-        if (option_table[i].flag[0] && distance(name, option_table[i].flag) < least) {
-            best = option_table[i].flag;
-            least = distance(name, best);
-        }
+        if (option_table[i].flag[0])
+            words[count++] = option_table[i].flag;
     }
+    words[count] = NULL;
+    best = args_nearest(name, words);
     if (best)
         return diag_set(d, ERR_INVALID, "unknown flag --%.*s: did you mean --%s?", STR_ARG(name),
                         best);
@@ -207,6 +224,7 @@ static void read_env(struct args *a)
         if (flag_table[i].kind == FLAG_KIND_BOOL)
             value = strcmp(value, "false") == 0 || strcmp(value, "0") == 0 ? "false" : "true";
         add_value(a, (enum flag_id)i, value);
+        a->from_env[i] = true;
     }
 }
 
@@ -240,6 +258,26 @@ int args_parse(struct args *a, char command, bool takes_options, int argc, char 
     }
     read_env(a);
     return 0;
+}
+
+int args_find_command(int argc, char **argv)
+{
+    struct args any = {.command = 'G'};
+    int at = 1;
+
+    for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++) {
+        struct str rest = str_of(argv[at]);
+        struct str name = str_cut(&rest, '=');
+        bool is_long = str_starts_with(name, STR("--"));
+        struct found f;
+
+        if (!(is_long ? find_long(&any, str_from_index(name, 2), &f)
+                      : name.len == 2 && find_short(&any, name.ptr[1], &f)))
+            break;
+        if (!is_bool(f) && !rest.ptr)
+            at++;
+    }
+    return at < argc ? at : argc;
 }
 
 void args_deinit(struct args *a)

@@ -10,6 +10,7 @@
 
 #include "base/compiler.h"
 #include "base/diag.h"
+#include "base/str.h"
 
 enum flag_id {
 #define FLAG(id, name, short_name, kind, env, arg, commands, help) FLAG_##id,
@@ -37,6 +38,7 @@ struct args {
     json_t *options;                 /* the tier that flags make; owned */
     const char **values[FLAG_COUNT]; /* what was given, in order; from argv or the environment */
     size_t value_count[FLAG_COUNT];
+    bool from_env[FLAG_COUNT]; /* no flag was given, the environment's variable was */
     const char **positional;
     size_t positional_count;
 };
@@ -48,6 +50,13 @@ bool flag_belongs(const struct flag_info *flag, char command);
 MUST_USE int args_parse(struct args *a, char command, bool takes_options, int argc, char **argv,
                         struct diag *d);
 void args_deinit(struct args *a);
+
+/* Where the command's name stands: behind flags that every command takes ("gale -q run x.js"); argc
+ * when there is none. */
+int args_find_command(int argc, char **argv);
+
+/* The word of the list (NULL at its end) that `name` may have meant; NULL: none is near. */
+const char *args_nearest(struct str name, const char *const *words);
 
 bool args_bool(const struct args *a, enum flag_id id);
 bool args_is_set(const struct args *a, enum flag_id id);

@@ -22,8 +22,7 @@ enum { MAX_INPUT = 512 * 1024 * 1024 };
 
 extern char **environ;
 
-/* Logs the diagnostic and passes the exit code on. */
-static int fail(int exit_code, struct diag *d)
+int load_fail(int exit_code, struct diag *d)
 {
     char *text = diag_text(d);
 
@@ -52,7 +51,7 @@ int load_log(const struct args *args)
     };
     struct diag d = DIAG_INIT;
 
-    return log_setup(&options, &d) ? fail(EXIT_CODE_CONFIG, &d) : 0;
+    return log_setup(&options, &d) ? load_fail(EXIT_CODE_CONFIG, &d) : 0;
 }
 
 /* --- input -------------------------------------------------------------------------------- */
@@ -71,6 +70,23 @@ static int read_fd(int fd, struct buf *out)
             buf_added(out, (size_t)got);
     } while (got > 0 || (got < 0 && errno == EINTR));
     return got < 0 ? -errno : 0;
+}
+
+/* Flags that take one of a few words. */
+static int check_names(const struct args *args, struct diag *d)
+{
+    const char *type = args_text(args, FLAG_TYPE, "js");
+    const char *mode = args_text(args, FLAG_COMPATIBILITY_MODE, "extended");
+
+    if (strcmp(type, "js") != 0 && strcmp(type, "archive") != 0)
+        return diag_set(d, ERR_INVALID, "flag --type: '%s' is none: use js or archive", type);
+    if (strcmp(mode, "experimental_enhanced") == 0)
+        log_printf(LOG_WARN, "--compatibility-mode experimental_enhanced is deprecated: all "
+                             "scripts are treated alike");
+    else if (strcmp(mode, "extended") != 0 && strcmp(mode, "base") != 0)
+        return diag_set(d, ERR_INVALID,
+                        "flag --compatibility-mode: '%s' is none: use extended or base", mode);
+    return 0;
 }
 
 static bool is_archive(const struct args *args, const char *name)
@@ -179,14 +195,18 @@ static char *default_config(void)
     return NULL;
 }
 
-/* Keys of k6's config file that are no options. */
-static void drop_settings(json_t *config)
+/* Moves what is no option out of a config file's object. */
+static json_t *take_settings(json_t *config)
 {
     static const char *const keys[] = {"out",          "linger",     "noUsageReport",
                                        "webDashboard", "collectors", "features"};
+    json_t *settings = json_object();
 
-    for (size_t i = 0; i < COUNT_OF(keys); i++)
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        json_object_set(settings, keys[i], json_object_get(config, keys[i]));
         json_object_del(config, keys[i]);
+    }
+    return settings;
 }
 
 static int apply_config(struct test *t, struct diag *d)
@@ -204,7 +224,7 @@ static int apply_config(struct test *t, struct diag *d)
         err = diag_set(d, ERR_INVALID, "config file: %s", error.text);
         diag_at(d, path, error.line, error.column);
     } else {
-        drop_settings(config);
+        t->config = take_settings(config);
         err = options_apply(&t->options, TIER_CONFIG, config, d);
         if (err)
             diag_prefix(d, "%s", path);
@@ -214,20 +234,74 @@ static int apply_config(struct test *t, struct diag *d)
     return err;
 }
 
+/* --- feature flags ------------------------------------------------------------------------ */
+
+/* Looks for a name in a comma-separated list, and says which names mean nothing here. */
+static void read_features(struct str list, bool *merge_tags)
+{
+    while (list.len > 0) {
+        struct str name = str_trim(str_cut(&list, ','));
+
+        if (str_eq_c(name, "merge-run-tags"))
+            *merge_tags = true;
+        else if (!str_eq_c(name, "native-histograms")) /* gale has no others */
+            log_printf(LOG_ERROR, "unknown feature '%.*s': gale knows merge-run-tags",
+                       STR_ARG(name));
+    }
+}
+
+/* From flags, else from the environment, else from the config file. */
+static bool merges_tags(const struct test *t)
+{
+    const struct args *args = t->args;
+    const json_t *config = json_object_get(t->config, "features");
+    bool merge = false;
+
+    for (size_t i = 0; i < args->value_count[FLAG_FEATURES]; i++)
+        read_features(str_of(args->values[FLAG_FEATURES][i]), &merge);
+    if (args_is_set(args, FLAG_FEATURES))
+        return merge;
+    if (json_is_string(config))
+        read_features(str_of(json_string_value(config)), &merge);
+    for (size_t i = 0; i < json_array_size(config); i++)
+        read_features(str_of(json_string_value(json_array_get(config, i))), &merge);
+    return merge;
+}
+
+/* A tier's tags replace those of lower ones, or with the feature add to them. */
+static int apply_tier(struct test *t, enum option_tier which, const json_t *tier, bool merge_tags,
+                      struct diag *d)
+{
+    const json_t *below = options_object(&t->options, OPTION_TAGS);
+    json_t *tags = json_object_get(tier, "tags");
+    json_t *merged;
+    int err;
+
+    if (!merge_tags || !below || !json_is_object(tags))
+        return options_apply(&t->options, which, tier, d);
+    merged = json_copy((json_t *)(uintptr_t)tier);
+    json_object_set_new(merged, "tags", json_copy((json_t *)(uintptr_t)below));
+    json_object_update(json_object_get(merged, "tags"), tags);
+    err = options_apply(&t->options, which, merged, d);
+    json_decref(merged);
+    return err;
+}
+
 static int apply_tiers(struct test *t, const json_t *script, struct diag *d)
 {
     json_t *env = NULL;
     int err = apply_config(t, d);
+    bool merge = err == 0 && merges_tags(t);
 
     if (err == 0)
-        err = options_apply(&t->options, TIER_SCRIPT, script, d);
+        err = apply_tier(t, TIER_SCRIPT, script, merge, d);
     if (err == 0)
         err = options_read_env(get_env, &env, d);
     if (err == 0)
-        err = options_apply(&t->options, TIER_ENV, env, d);
+        err = apply_tier(t, TIER_ENV, env, merge, d);
     json_decref(env);
     if (err == 0)
-        err = options_apply(&t->options, TIER_FLAGS, t->args->options, d);
+        err = apply_tier(t, TIER_FLAGS, t->args->options, merge, d);
     for (size_t i = 0; i < t->options.warning_count; i++)
         log_printf(LOG_WARN, "%s", t->options.warnings[i]);
     return err;
@@ -249,7 +323,8 @@ static int open_script(struct test *t, char *url, struct files *files)
     options_deinit(&early);
     err = script_open(&how, &t->script, &d);
     if (err)
-        return fail(err == ERR_CANCELLED ? EXIT_CODE_SCRIPT_ABORT : EXIT_CODE_SCRIPT_ERROR, &d);
+        return load_fail(err == ERR_CANCELLED ? EXIT_CODE_SCRIPT_ABORT : EXIT_CODE_SCRIPT_ERROR,
+                         &d);
     return 0;
 }
 
@@ -265,7 +340,7 @@ static int read_options(struct test *t, const json_t *archived)
     else
         err = apply_tiers(t, script, &d);
     json_decref(script);
-    return err ? fail(EXIT_CODE_CONFIG, &d) : 0;
+    return err ? load_fail(EXIT_CODE_CONFIG, &d) : 0;
 }
 
 int load_test(const struct args *args, bool pass_env, struct test *t)
@@ -288,9 +363,11 @@ int load_test(const struct args *args, bool pass_env, struct test *t)
         return EXIT_CODE_OTHER;
     }
     t->name = args->positional[0];
+    if (check_names(args, &d))
+        return load_fail(EXIT_CODE_CONFIG, &d);
     if (is_archive(args, t->name)) {
         if (open_archive(t, &archive, &d))
-            code = fail(EXIT_CODE_SCRIPT_ERROR, &d);
+            code = load_fail(EXIT_CODE_SCRIPT_ERROR, &d);
         else
             url = mem_strdup(archive.main_url);
         files = archive.files;
@@ -299,10 +376,10 @@ int load_test(const struct args *args, bool pass_env, struct test *t)
         files = files_new(NULL);
         url = files_url(str_of(t->name));
         if (strcmp(t->name, "-") == 0 && open_stdin(files, url, &d))
-            code = fail(EXIT_CODE_SCRIPT_ERROR, &d);
+            code = load_fail(EXIT_CODE_SCRIPT_ERROR, &d);
     }
     if (code == 0 && read_env(t, pass_env, &d))
-        code = fail(EXIT_CODE_CONFIG, &d);
+        code = load_fail(EXIT_CODE_CONFIG, &d);
     if (code)
         files_free(files);
     else
@@ -324,7 +401,7 @@ int load_scenarios(struct test *t)
         segment_parse(options_text(&t->options, OPTION_EXECUTION_SEGMENT),
                       options_text(&t->options, OPTION_EXECUTION_SEGMENT_SEQUENCE), &t->segment,
                       &d))
-        return fail(EXIT_CODE_CONFIG, &d);
+        return load_fail(EXIT_CODE_CONFIG, &d);
     for (size_t i = 0; i < t->scenarios.count; i++) {
         const struct scenario *s = t->scenarios.list[i];
 
@@ -333,7 +410,7 @@ int load_scenarios(struct test *t)
         diag_set(&d, ERR_INVALID,
                  "scenario '%s' runs the function '%s', which the script does not export", s->name,
                  s->exec);
-        return fail(EXIT_CODE_CONFIG, &d);
+        return load_fail(EXIT_CODE_CONFIG, &d);
     }
     return 0;
 }
@@ -350,6 +427,7 @@ void load_deinit(struct test *t)
     options_deinit(&t->options);
     script_free(t->script);
     map_deinit_with(&t->env, free_value);
+    json_decref(t->config);
     t->script = NULL;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/segment.h"
 
 struct args;
+struct diag;
 struct script;
 
 struct test {
@@ -22,7 +23,11 @@ struct test {
     struct scenario_list scenarios;
     struct segment segment;
     struct map env; /* __ENV: char * by name */
+    json_t *config; /* owned: the config file's settings that are no options; NULL: none */
 };
+
+/* Logs the diagnostic, frees it and passes the exit code on. */
+int load_fail(int exit_code, struct diag *d);
 
 /* Sets the log up by the flags. 0, or an exit code after a message. */
 int load_log(const struct args *args);

@@ -55,19 +55,62 @@ static int run_command(const struct command *command, int argc, char **argv)
     return code;
 }
 
+static int unknown_command(const char *name)
+{
+    const char **names = mem_calloc(command_count + 2, sizeof *names);
+    const char *nearest;
+
+    for (size_t i = 0; i < command_count; i++)
+        names[i] = command_table[i].name;
+    names[command_count] = "help";
+    nearest = args_nearest(str_of(name), names);
+    mem_free((void *)names);
+    if (name[0] == '-')
+        fprintf(stderr, "gale: unknown flag %s: see gale --help\n", name);
+    else if (nearest)
+        fprintf(stderr, "gale: unknown command '%s': did you mean '%s'?\n", name, nearest);
+    else
+        fprintf(stderr, "gale: unknown command '%s': see gale --help\n", name);
+    return EXIT_CODE_OTHER;
+}
+
+/* gale help [COMMAND] */
+static int help(int argc, char **argv)
+{
+    const struct command *command = argc > 0 ? find_command(argv[0]) : NULL;
+
+    return argc > 0 && !command ? unknown_command(argv[0]) : print_help(command);
+}
+
+/* The flags before the command's name stand behind it for the parser. */
+static int run_at(const struct command *command, int argc, char **argv, int at)
+{
+    char **rest = mem_calloc((size_t)argc, sizeof *rest);
+    int count = 0;
+    int code;
+
+    for (int i = 1; i < argc; i++) {
+        if (i != at)
+            rest[count++] = argv[i];
+    }
+    code = run_command(command, count, rest);
+    mem_free((void *)rest);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
-    const char *name = argc > 1 ? argv[1] : "--help";
+    int at = args_find_command(argc, argv);
+    const char *name = at < argc ? argv[at] : "--help";
     const struct command *command = find_command(name);
 
     if (command)
-        return run_command(command, argc - 2, argv + 2);
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return run_at(command, argc, argv, at);
+    if (at == argc || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return print_help(NULL);
     if (strcmp(name, "help") == 0)
-        return print_help(argc > 2 ? find_command(argv[2]) : NULL);
+        return help(argc - at - 1, argv + at + 1);
     if (strcmp(name, "--version") == 0)
-        return run_command(find_command("version"), argc - 2, argv + 2);
-    fprintf(stderr, "gale: unknown command '%s': see gale --help\n", name);
-    return EXIT_CODE_OTHER;
+        return run_at(find_command("version"), argc, argv, at);
+    return unknown_command(name);
 }

@@ -1,8 +1,6 @@
 #include "cli/progress.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -13,11 +11,10 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/load.h"
+#include "cli/progress_lines.h"
 #include "engine/run.h"
 #include "loop/loop.h"
-#include "output/format.h"
 
-enum { BAR_WIDTH = 40 };
 #define REFRESH_TERMINAL (100 * NSEC_PER_MSEC)
 #define REFRESH_PLAIN NSEC_PER_SEC
 
@@ -27,8 +24,10 @@ struct progress {
     struct loop *loop;
     struct timer timer;
     bool terminal;
-    size_t drawn;    /* lines on the terminal now */
-    struct buf text; /* what was drawn last, for redrawing under a log line */
+    struct buf next; /* main's: what will be drawn */
+    /* Under the log's lock, as hide and show run on the thread that logs. */
+    struct buf text;
+    size_t drawn; /* lines on the terminal now */
 };
 
 /* --- banner ------------------------------------------------------------------------------- */
@@ -55,186 +54,42 @@ void progress_banner(const struct test *t, const char *outputs, uint64_t max_vus
         buf_printf(&out, "              * %s: %s\n", t->scenarios.list[i]->name, text);
         mem_free(text);
     }
-    buf_append_c(&out, "\n\n");
+    buf_append_c(&out, "\n");
     print_out(buf_str(&out));
     buf_deinit(&out);
 }
 
-/* --- lines -------------------------------------------------------------------------------- */
-
-/* "00m01.0s", "1h02m03.4s": of one width while hours don't change. */
-static void put_clock(struct buf *out, int64_t nsec)
-{
-    int64_t tenths = nsec / (NSEC_PER_SEC / 10);
-    long long hours = tenths / 36000;
-
-    if (hours > 0)
-        buf_printf(out, "%lldh", hours);
-    buf_printf(out, "%02lldm%02lld.%llds", (long long)(tenths / 600 % 60),
-               (long long)(tenths / 10 % 60), (long long)(tenths % 10));
-}
-
-static const char *phase_name(enum run_phase phase)
-{
-    switch (phase) {
-    case RUN_CREATED:
-    case RUN_INIT_VUS:
-    case RUN_INIT_DONE:
-        return "init";
-    case RUN_PAUSED:
-        return "paused";
-    case RUN_STARTED:
-    case RUN_SETUP:
-        return "setup";
-    case RUN_TEARDOWN:
-        return "teardown";
-    case RUN_RUNNING:
-    case RUN_ENDED:
-    case RUN_INTERRUPTED:
-        break;
-    }
-    return "running";
-}
-
-static void put_status(const struct progress *p, struct buf *out)
-{
-    const struct run_state *state = run_get_state(p->run);
-    enum run_phase phase = run_get_phase(p->run);
-
-    buf_printf(out, "%s (", phase_name(phase));
-    put_clock(out, run_state_duration(state, clock_now()));
-    if (phase == RUN_INIT_VUS)
-        buf_printf(out, "), %llu/%llu VUs initialised\n",
-                   (unsigned long long)run_state_vus_initialised(state),
-                   (unsigned long long)run_planned_vus(p->run));
-    else
-        buf_printf(out, "), %llu/%llu VUs, %llu complete and %llu interrupted iterations\n",
-                   (unsigned long long)run_state_vus_active(state),
-                   (unsigned long long)run_state_vus_initialised(state),
-                   (unsigned long long)run_state_completed(state),
-                   (unsigned long long)run_state_interrupted(state));
-}
-
-static void put_bar(const struct progress *p, struct buf *out, double fraction)
-{
-    int width = p->terminal ? BAR_WIDTH - 2 : 0;
-    int filled = (int)(fraction * width);
-
-    if (!p->terminal) {
-        buf_printf(out, "[ %3.0f%% ]", (double)(int)(fraction * 100));
-        return;
-    }
-    buf_append_char(out, '[');
-    for (int i = 0; i < width; i++)
-        buf_append_char(out, i < filled - 1 || (i < filled && filled == width) ? '='
-                             : i == filled - 1                                 ? '>'
-                                                                               : '-');
-    buf_append_char(out, ']');
-}
-
-/* VUs and, of arrival rates, the rate. */
-static void put_vus(const struct scenario_progress *s, struct buf *out)
-{
-    unsigned long long vus = s->counts.vus_held ? s->counts.vus_active : s->vus;
-    double unit = nsec_to_sec(s->scenario->unit_nsec ? s->scenario->unit_nsec : NSEC_PER_SEC);
-
-    switch (s->scenario->kind) {
-    case EXECUTOR_CONSTANT_ARRIVAL_RATE:
-    case EXECUTOR_RAMPING_ARRIVAL_RATE:
-        buf_printf(out, "%03llu/%03llu VUs", (unsigned long long)s->counts.vus_active,
-                   (unsigned long long)(s->counts.vus_held ? s->counts.vus_held : s->vus));
-        buf_printf(out, "  %.2f iters/s", s->rate / unit);
-        break;
-    case EXECUTOR_RAMPING_VUS:
-        buf_printf(out, "%llu/%llu VUs", (unsigned long long)s->counts.vus_active,
-                   (unsigned long long)s->vus);
-        break;
-    case EXECUTOR_SHARED_ITERATIONS:
-    case EXECUTOR_PER_VU_ITERATIONS:
-    case EXECUTOR_CONSTANT_VUS:
-        buf_printf(out, "%llu VUs", s->phase == SCENARIO_DONE ? (unsigned long long)s->vus : vus);
-        break;
-    }
-}
-
-static void put_time(const struct scenario_progress *s, struct buf *out)
-{
-    char text[48];
-
-    if (s->phase == SCENARIO_WAITING) {
-        buf_printf(out, "waiting ");
-        put_clock(out, s->starts_in_nsec);
-        return;
-    }
-    if (s->iterations_all > 0) {
-        put_clock(out, s->elapsed_nsec);
-    } else if (s->phase == SCENARIO_DONE) {
-        buf_append_c(out, duration_format(s->scenario->duration_nsec, text, sizeof text));
-        return;
-    } else {
-        int64_t tenth = NSEC_PER_SEC / 10;
-
-        if (s->elapsed_nsec < 60 * NSEC_PER_SEC)
-            buf_printf(out, "%.1fs", nsec_to_sec(s->elapsed_nsec / tenth * tenth));
-        else
-            put_clock(out, s->elapsed_nsec);
-    }
-    buf_printf(out, "/%s", duration_format(s->scenario->duration_nsec, text, sizeof text));
-}
-
-static void put_iterations(const struct scenario_progress *s, struct buf *out)
-{
-    if (s->iterations_all == 0)
-        return;
-    buf_printf(out, "  %llu/%llu %siters", (unsigned long long)s->counts.completed,
-               (unsigned long long)s->iterations_all,
-               s->scenario->kind == EXECUTOR_SHARED_ITERATIONS ? "shared " : "");
-    if (s->scenario->kind == EXECUTOR_PER_VU_ITERATIONS)
-        buf_printf(out, ", %llu per VU", (unsigned long long)s->scenario->iterations);
-}
-
-static void put_scenario(const struct progress *p, size_t index, size_t name_width, struct buf *out)
-{
-    struct scenario_progress s;
-    const char *mark = " ";
-
-    run_scenario_progress(p->run, index, &s);
-    if (s.phase == SCENARIO_DONE)
-        mark = s.fraction >= 1 ? "✓" : "✗";
-    else if (s.phase == SCENARIO_WAITING)
-        mark = "•";
-    format_padded(out, s.scenario->name, name_width);
-    buf_printf(out, " %s ", mark);
-    put_bar(p, out, s.fraction);
-    buf_append_char(out, ' ');
-    put_vus(&s, out);
-    buf_append_c(out, "  ");
-    put_time(&s, out);
-    put_iterations(&s, out);
-    buf_append_char(out, '\n');
-}
+/* --- drawing ------------------------------------------------------------------------------ */
 
 static void compose(struct progress *p)
 {
-    size_t width = 0;
+    const struct run_state *state = run_get_state(p->run);
+    size_t count = p->test->scenarios.count;
+    struct scenario_progress *scenarios = mem_calloc(count, sizeof *scenarios);
+    struct progress_view view = {
+        .phase = run_get_phase(p->run),
+        .elapsed_nsec = run_state_duration(state, clock_now()),
+        .max_nsec = scenarios_duration(&p->test->scenarios),
+        .vus_active = run_state_vus_active(state),
+        .vus_initialised = run_state_vus_initialised(state),
+        .vus_planned = run_planned_vus(p->run),
+        .vus_max = run_max_vus(p->run),
+        .completed = run_state_completed(state),
+        .interrupted = run_state_interrupted(state),
+        .scenarios = scenarios,
+        .bars = p->terminal,
+    };
 
-    for (size_t i = 0; i < p->test->scenarios.count; i++) {
-        size_t len = strlen(p->test->scenarios.list[i]->name);
-
-        width = len > width ? len : width;
-    }
-    buf_reset(&p->text);
-    buf_append_char(&p->text, '\n');
-    put_status(p, &p->text);
-    if (run_get_phase(p->run) < RUN_STARTED)
-        return;
-    for (size_t i = 0; i < p->test->scenarios.count; i++)
-        put_scenario(p, i, width, &p->text);
+    if (view.phase >= RUN_STARTED)
+        view.scenario_count = count;
+    for (size_t i = 0; i < view.scenario_count; i++)
+        run_scenario_progress(p->run, i, &scenarios[i]);
+    buf_reset(&p->next);
+    progress_lines(&view, &p->next);
+    mem_free(scenarios);
 }
 
-/* --- drawing ------------------------------------------------------------------------------ */
-
-/* Under the log's lock, or on main while nobody logs: moves up and clears to the end. */
+/* Moves up and clears to the end. */
 static void hide(void *arg)
 {
     struct progress *p = arg;
@@ -277,19 +132,22 @@ static void show(void *arg)
     buf_deinit(&out);
 }
 
+static void take_next(void *arg)
+{
+    struct progress *p = arg;
+    struct buf old = p->text;
+
+    p->text = p->next;
+    p->next = old;
+}
+
 static void redraw(struct progress *p)
 {
-    /* Taken away from log lines of other threads while it changes. */
-    if (p->terminal)
-        log_set_overlay(NULL, NULL, NULL);
     compose(p);
-    if (p->terminal) {
-        hide(p);
-        show(p);
-        log_set_overlay(hide, show, p);
-    } else {
-        print_out(buf_str(&p->text));
-    }
+    if (p->terminal)
+        log_update_overlay(take_next);
+    else
+        print_out(buf_str(&p->next));
 }
 
 static void refresh(struct timer *timer)
@@ -309,18 +167,34 @@ struct progress *progress_new(const struct test *t, struct run *run, struct loop
     p->loop = loop;
     p->terminal = isatty(STDOUT_FILENO) == 1;
     buf_init(&p->text, SIZE_MAX);
+    buf_init(&p->next, SIZE_MAX);
+    if (p->terminal)
+        log_set_overlay(hide, show, p);
     timer_init(&p->timer, refresh);
     timer_start(loop, &p->timer, clock_now() + (p->terminal ? 0 : REFRESH_PLAIN));
     return p;
 }
 
-void progress_free(struct progress *p)
+void progress_stop(struct progress *p)
 {
     if (!p)
         return;
     timer_stop(p->loop, &p->timer);
-    redraw(p);
+    buf_reset(&p->next);
+    if (p->terminal)
+        log_update_overlay(take_next);
     log_set_overlay(NULL, NULL, NULL);
+}
+
+void progress_free(struct progress *p, bool draw)
+{
+    if (!p)
+        return;
+    progress_stop(p);
+    compose(p);
+    if (draw)
+        print_out(buf_str(&p->next));
     buf_deinit(&p->text);
+    buf_deinit(&p->next);
     mem_free(p);
 }

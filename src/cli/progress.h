@@ -17,7 +17,10 @@ struct test;
 void progress_banner(const struct test *t, const char *outputs, uint64_t max_vus, bool color);
 
 struct progress *progress_new(const struct test *t, struct run *run, struct loop *loop);
-/* Draws for the last time and frees. */
-void progress_free(struct progress *p);
+/* Draws no more and leaves the terminal clear: the run has ended. NULL is allowed here and below.
+ */
+void progress_stop(struct progress *p);
+/* Draws for the last time, below the summary, if told to, and frees. */
+void progress_free(struct progress *p, bool draw);
 
 #endif

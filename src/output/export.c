@@ -422,11 +422,16 @@ static unsigned char *decode(const json_t *value, size_t *len)
 
 int export_write_files(const char *json, struct diag *d)
 {
-    json_t *all = json_loads(json, 0, NULL);
+    json_t *all = json_loads(json, JSON_DECODE_ANY, NULL);
     const char *name;
     json_t *value;
     int first = 0;
 
+    if (!json_is_object(all)) {
+        json_decref(all);
+        return diag_set(d, ERR_INVALID,
+                        "handleSummary must return an object of texts by file name");
+    }
     json_object_foreach(all, name, value)
     {
         size_t len = json_string_length(value);

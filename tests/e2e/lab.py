@@ -109,15 +109,16 @@ class Lab:
         context.load_cert_chain(cert, key)
         return context
 
-    def start(self, *args, env=None, stdin=None):
+    def start(self, *args, env=None, stdin=None, stdout=None):
         return subprocess.Popen([self.binary, *map(str, args)], cwd=self.dir, text=True,
-                                stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.PIPE,
                                 stderr=subprocess.PIPE,
                                 env={k: v for k, v in {**os.environ, **(env or {})}.items()
                                      if not k.startswith("K6_") or k in (env or {})})
 
-    def gale(self, *args, env=None, stdin=None, timeout=60):
-        proc = self.start(*args, env=env, stdin=subprocess.PIPE if stdin is not None else None)
+    def gale(self, *args, env=None, stdin=None, stdout=None, timeout=60):
+        proc = self.start(*args, env=env, stdin=subprocess.PIPE if stdin is not None else None,
+                          stdout=stdout)
         try:
             out, err = proc.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -125,7 +126,7 @@ class Lab:
             out, err = proc.communicate()
             self.result = Result("timed out", out, err)
             raise
-        self.result = Result(proc.returncode, out, err)
+        self.result = Result(proc.returncode, out or "", err)
         return self.result
 
     def script(self, text, *flags, env=None, name="script.js", timeout=60):

@@ -130,3 +130,89 @@ def test_plain_output_has_no_colours(lab):
     r = lab.gale("run", lab.file("s.js", SIMPLE))
     assert r.code == 0 and "\x1b" not in r.text
     assert "running (" in r.stdout and "4 complete" in r.stdout and "scenarios: (100.00%)" in r.stdout
+
+
+def test_flags_before_the_command(lab):
+    path = lab.file("s.js", "export default function () { console.log('hi'); }\n")
+    r = lab.gale("--quiet", "--log-format", "json", "run", path)
+    assert r.code == 0 and json.loads(r.stderr.splitlines()[0])["msg"] == "hi" and "scenarios:" not in r.stdout
+    assert "unknown flag --vus" in lab.gale("--vus", "3", "run", path).stderr
+    assert "did you mean 'run'?" in lab.gale("rum", path).stderr
+    assert lab.gale("help", "run").stdout == lab.gale("run", "--help").stdout
+
+
+def test_config_file_settings(lab):
+    path = lab.file("s.js", SIMPLE)
+    config = lab.file("config.json", '{"out": ["json=from_config.json"], "vus": 1}')
+    r = lab.gale("run", "--config", config, path)
+    assert r.code == 0 and "output: json (from_config.json)" in r.stdout, r.text
+    assert (lab.dir / "from_config.json").stat().st_size > 0
+    r = lab.gale("run", "--config", config, "-o", "csv=flag.csv", path, env={"K6_OUT": "json=env.json"})
+    assert "output: csv (flag.csv)" in r.stdout
+    r = lab.gale("run", "--config", config, path, env={"K6_OUT": "json=env.json,csv=env.csv"})
+    assert "output: json (env.json), csv (env.csv)" in r.stdout, r.stdout
+    r = lab.gale("run", "--config", "nope.json", path)
+    assert r.code == 104 and "nope.json" in r.stderr
+    r = lab.gale("run", "--config", lab.file("bad.json", '{"vus": 1,,}'), path)
+    assert r.code == 104 and "bad.json:1" in r.stderr, r.text
+
+
+def test_default_config_is_gales_then_k6s(lab):
+    path = lab.file("s.js", "export default function () {}\n")
+    env = {"XDG_CONFIG_HOME": str(lab.dir)}
+    lab.file("k6/config.json", '{"batch": 3}')
+    assert json.loads(lab.gale("inspect", path, env=env).stdout)["batch"] == 3
+    lab.file("gale/config.json", '{"batch": 4}')
+    assert json.loads(lab.gale("inspect", path, env=env).stdout)["batch"] == 4
+
+
+def test_feature_merge_run_tags(lab):
+    path = lab.file("s.js", "export const options = { tags: { a: '1', b: '1' } };\nexport default function () {}\n")
+
+    def tags(*flags, env=None):
+        return json.loads(lab.gale("inspect", "--tag", "b=2", *flags, path, env=env).stdout)["tags"]
+
+    assert tags() == {"b": "2"}
+    assert tags("--features", "merge-run-tags") == {"a": "1", "b": "2"}
+    assert tags(env={"K6_FEATURES": "native-histograms,merge-run-tags"}) == {"a": "1", "b": "2"}
+    r = lab.gale("inspect", "--features", "warp", path)
+    assert r.code == 0 and "unknown feature 'warp'" in r.stderr
+
+
+def test_words_that_flags_take(lab):
+    path = lab.file("s.js", SIMPLE)
+    for flag, value in (("--type", "python"), ("--compatibility-mode", "es3"), ("--traces-output", "otel"),
+                        ("--summary-mode", "legacy"), ("--log-output", "printer"), ("--env", "1A=x")):
+        r = lab.gale("run", flag, value, path)
+        assert r.code == 104 and value in r.stderr, (flag, r.code, r.text)
+
+
+def test_env_of_scripts(lab):
+    path = lab.file("s.js", "console.log(`${__ENV.A} ${__ENV.B} ${__ENV.FROM_OUTSIDE}`);\nexport default function () {}\n")
+    r = lab.gale("run", "-q", "-e", "A=1=2", "-e", "B", path, env={"FROM_OUTSIDE": "yes"})
+    assert "1=2  yes" in r.stderr, r.stderr
+    r = lab.gale("run", "-q", "-e", "A=1", "-e", "B=", "--include-system-env-vars=false", path, env={"FROM_OUTSIDE": "yes"})
+    assert "1  undefined" in r.stderr
+    r = lab.gale("inspect", path, env={"FROM_OUTSIDE": "yes"})
+    assert "undefined undefined undefined" in r.stderr
+
+
+def test_progress_comes_before_and_after_the_summary(lab):
+    r = lab.gale("run", lab.file("s.js", SIMPLE))
+    at = [r.stdout.index(x) for x in ("scenarios: (100.00%)", "TOTAL RESULTS", "running (", "4/4 shared iters")]
+    assert at == sorted(at), r.stdout
+
+
+def test_full_disk_under_the_summary(lab):
+    path = lab.file("s.js", SIMPLE)
+    with open("/dev/full", "w") as full:
+        r = lab.gale("run", "-q", path, stdout=full)
+    assert r.code == 255 and "No space left" in r.stderr, r.text
+
+
+def test_completions_are_sound(lab):
+    script = lab.gale("completion", "bash").stdout
+    import subprocess
+    out = subprocess.run(["bash", "-c", script + '\nCOMP_WORDS=(gale run --sum) COMP_CWORD=2; _gale; printf "%s\\n" "${COMPREPLY[@]}"'],
+                         capture_output=True, text=True)
+    assert out.stderr == "" and "--summary-mode" in out.stdout.split() and "--vus" not in out.stdout, out

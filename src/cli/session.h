@@ -1,0 +1,48 @@
+/* One `gale run`, from the loaded script to the exit code: what its parts (cmd_run.c,
+ * session_setup.c, session_end.c) share. Main's thread. */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/compiler.h"
+#include "base/diag.h"
+#include "cli/load.h"
+#include "engine/run.h"
+#include "loop/loop.h"
+#include "metrics/threshold.h"
+#include "output/output.h"
+#include "output/summary.h"
+
+struct progress;
+
+struct session {
+    const struct args *args;
+    struct test test;
+    struct loop *loop;
+    struct totals *totals;
+    struct threshold_set thresholds;
+    struct output **outputs;
+    size_t output_count;
+    bool needs_samples;
+    bool linger;
+    char **system_tags; /* enabled, sorted; NULL at the end */
+    struct summary_options summary;
+    struct runner *runner;
+    struct run *run;
+    struct progress *progress; /* NULL: --quiet */
+    struct run_result result;
+    struct io signals;
+    int exit_code;
+};
+
+/* Metrics, thresholds, outputs and the summary's form, from options and flags. 0, or an exit code
+ * after a message. */
+MUST_USE int session_set_up(struct session *s);
+
+/* After the run: summary, handleSummary, export, outputs' ends, what was crossed; sets the exit
+ * code. */
+void session_end(struct session *s);
+
+#endif
