@@ -359,7 +359,9 @@ void shard_add(struct shard *s, uint32_t metric, tagset_id tags, double value, i
 
 void shard_set_meta(struct shard *s, const tag_id *pairs, size_t count)
 {
-    s->meta = count ? s->sets[shard_tagset(s, 0, pairs, count)].tags : NULL;
+    tagset_id set = shard_tagset(s, 0, pairs, count); /* may move the sets */
+
+    s->meta = count ? s->sets[set].tags : NULL;
 }
 
 struct window *shard_take_window(struct shard *s)

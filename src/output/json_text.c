@@ -1,5 +1,6 @@
 #include "output/json_text.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,11 +8,11 @@
 
 /* --- numbers ------------------------------------------------------------------------------ */
 
-/* The fewest of 15 to 17 digits (15 always survive a double, 17 always suffice) that read back to
- * the value, as "d.ddde±xx". */
+/* The fewest digits that read back to the value, as "d.ddde±xx". 17 always suffice; trying fewer
+ * than 15 only adds zeros, but for subnormal values, which have less precision. */
 static void shortest(double value, char *text, size_t size)
 {
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         double back;
 
         snprintf(text, size, "%.*e", digits - 1, value);

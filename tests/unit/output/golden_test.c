@@ -1,5 +1,7 @@
 /* The summary's text against what k6 printed for one script (golden/summary-*.txt). The values in
  * golden/summary-*.values give k6's aggregates; thresholds are the script's. */
+#include "golden.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +14,7 @@
 #include "output/summary.h"
 #include "support/test.h"
 
-struct golden {
-    struct metric_registry registry;
-    struct totals *totals;
-    struct threshold_set thresholds;
-    double seconds;
-};
-
-static char *read_golden(const char *name)
+char *golden_read(const char *name)
 {
     char *path =
         mem_printf("%.*s/golden/%s", (int)(strrchr(__FILE__, '/') - __FILE__), __FILE__, name);
@@ -125,7 +120,14 @@ static void fill(struct sink *sink, struct str values)
         sink_add(sink, list[i], (int64_t)i);
 }
 
-static void add_check(struct check_list *list, struct str name, struct str passes, struct str fails)
+static void append_check(struct check_list *list, struct check_total *check)
+{
+    list->checks =
+        mem_reallocarray((void *)list->checks, list->count + 1, sizeof(struct check_total *));
+    list->checks[list->count++] = check;
+}
+
+static struct check_total *new_check(struct str name, struct str passes, struct str fails)
 {
     struct check_total *check = mem_zalloc(sizeof *check);
 
@@ -133,9 +135,7 @@ static void add_check(struct check_list *list, struct str name, struct str passe
     check->path = mem_printf("::%.*s", STR_ARG(name));
     check->passes = (uint64_t)number(passes);
     check->fails = (uint64_t)number(fails);
-    list->checks =
-        mem_reallocarray((void *)list->checks, list->count + 1, sizeof(struct check_total *));
-    list->checks[list->count++] = check;
+    return check;
 }
 
 static void take_check(struct golden *g, struct str line)
@@ -144,11 +144,14 @@ static void take_check(struct golden *g, struct str line)
     struct str passes = str_cut(&line, ' ');
     struct str fails = str_cut(&line, ' ');
     struct metric_total *m = totals_find(g->totals, STR("checks"));
-    bool whole = str_eq_c(scope, "-");
+    struct check_total *check = new_check(line, passes, fails);
 
-    add_check(whole ? &g->totals->checks : &scope_of(g, scope)->checks, line, passes, fails);
-    if (!whole)
+    if (!str_eq_c(scope, "-")) {
+        append_check(&scope_of(g, scope)->checks, check);
         return;
+    }
+    append_check(&g->totals->checks, check);
+    append_check(&g->totals->root->checks, check);
     m->seen = true;
     m->sink.is_empty = false;
     m->sink.rate.trues += (uint64_t)number(passes);
@@ -186,9 +189,9 @@ static void add_threshold(struct golden *g, const char *selector, const char *te
     CHECK_EQ(threshold_add(&g->thresholds, g->totals, str_of(selector), &spec, NULL), 0);
 }
 
-static void begin(struct golden *g, const char *values)
+void golden_begin(struct golden *g, const char *values)
 {
-    char *text = read_golden(values);
+    char *text = golden_read(values);
     struct str rest = str_of(text);
 
     *g = (struct golden){.totals = totals_new()};
@@ -210,7 +213,7 @@ static void begin(struct golden *g, const char *values)
     threshold_evaluate(&g->thresholds, 1, true);
 }
 
-static void end(struct golden *g)
+void golden_end(struct golden *g)
 {
     threshold_set_deinit(&g->thresholds);
     totals_free(g->totals);
@@ -222,18 +225,18 @@ static void compare(const char *name, enum summary_mode mode)
     static const char *const stats[] = {"avg", "min", "med", "max", "p(90)", "p(95)"};
     char *values = mem_printf("%s.values", name);
     char *golden = mem_printf("%s.txt", name);
-    char *want = read_golden(golden);
+    char *want = golden_read(golden);
     struct summary_options options = {.mode = mode};
     struct buf out = BUF_INIT(SIZE_MAX);
     struct golden g;
 
-    begin(&g, values);
+    golden_begin(&g, values);
     CHECK_EQ(summary_stats_parse(stats, 6, &options, NULL), 0);
     summary_text(g.totals, &g.thresholds, g.seconds, &options, &out);
     CHECK_TEXT(out.data, want);
     buf_deinit(&out);
     summary_stats_deinit(&options);
-    end(&g);
+    golden_end(&g);
     mem_free(values);
     mem_free(golden);
     mem_free(want);
