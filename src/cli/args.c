@@ -138,6 +138,20 @@ static void add_value(struct args *a, enum flag_id id, const char *value)
     a->values[id][a->value_count[id]++] = value;
 }
 
+/* Unlike in JSON and in the environment, a bare number is no duration here (CFG-07). */
+static int check_unit(const struct option_info *option, const char *value, struct diag *d)
+{
+    struct str rest = str_of(value);
+    struct str duration = option->kind == OPTION_KIND_STAGES ? str_cut(&rest, ':') : rest;
+    double number;
+
+    if ((option->kind != OPTION_KIND_DURATION && option->kind != OPTION_KIND_STAGES) ||
+        str_eq_c(duration, "0") || !str_to_double(duration, &number))
+        return 0;
+    return diag_set(d, ERR_INVALID, "'%s': the duration needs a unit, as in %.*ss", value,
+                    STR_ARG(duration));
+}
+
 static int set(struct args *a, struct found f, const char *name, const char *value, struct diag *d)
 {
     int err = 0;
@@ -148,6 +162,8 @@ static int set(struct args *a, struct found f, const char *name, const char *val
     else if (f.flag)
         add_value(a, (enum flag_id)(f.flag - flag_table), value);
     else
+        err = check_unit(f.option, value, d);
+    if (!f.flag && err == 0)
         err = options_read_text(a->options, f.option, str_of(value), d);
     if (err)
         diag_prefix(d, "flag %s", name);
