@@ -14,6 +14,7 @@ package(brotli libbrotlienc libbrotlidec)
 package(zstd libzstd)
 package(archive libarchive)
 package(jansson jansson)
+package(microhttpd libmicrohttpd)
 
 # gumbo and wslay ship no usable .pc file everywhere; both are one library and one header.
 find_library(GUMBO_LIBRARY gumbo REQUIRED)

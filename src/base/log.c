@@ -193,11 +193,11 @@ void log_set_overlay(void (*hide)(void *arg), void (*show)(void *arg), void *arg
 void log_update_overlay(void (*update)(void *arg))
 {
     pthread_mutex_lock(&state.lock);
-    if (state.hide)
+    if (state.hide) {
         state.hide(state.overlay_arg);
-    update(state.overlay_arg);
-    if (state.show)
+        update(state.overlay_arg);
         state.show(state.overlay_arg);
+    }
     pthread_mutex_unlock(&state.lock);
 }
 

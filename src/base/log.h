@@ -51,7 +51,8 @@ void log_redact(struct str secret);
 /* Called by whoever draws over the last lines of the terminal: `hide` runs before a line is written
  * to a terminal and `show` after it, both under the log's lock. NULL: nobody draws. */
 void log_set_overlay(void (*hide)(void *arg), void (*show)(void *arg), void *arg);
-/* Draws anew: hide, update, which may change what show draws, and show, with no line in between. */
+/* Draws anew: hide, update, which may change what show draws, and show, with no line in between.
+ * Nothing happens while nobody draws. */
 void log_update_overlay(void (*update)(void *arg));
 
 /* Call-site limits, for events that a million VUs have alike: the first in a second passes, the

@@ -15,6 +15,7 @@
 #include "cli/args.h"
 #include "cli/command.h"
 #include "cli/progress.h"
+#include "cli/rest.h"
 #include "cli/session.h"
 #include "loop/offload.h"
 #include "metrics/totals.h"
@@ -111,7 +112,8 @@ static char *describe_outputs(const struct session *s)
     return buf_take(&out);
 }
 
-static void run(struct session *s)
+/* 0, or an exit code after a message. */
+static int make_run(struct session *s)
 {
     struct run_config config = {
         .options = &s->test.options,
@@ -120,11 +122,33 @@ static void run(struct session *s)
         .keep_samples = s->needs_samples,
         .hooks = {.arg = s, .tick = on_tick},
     };
-    char *outputs = describe_outputs(s);
+    const char *address = args_text(s->args, FLAG_ADDRESS, "");
+    struct diag d = DIAG_INIT;
 
+    if (options_bool(&s->test.options, OPTION_PAUSED) && !address[0]) {
+        diag_set(
+            &d, ERR_INVALID,
+            "option paused: nothing could end the pause: give the REST API an --address, as in "
+            "localhost:6565");
+        return load_fail(EXIT_CODE_CONFIG, &d);
+    }
     s->runner = script_runner_new(s->test.script, &s->test.options, &s->test.scenarios);
     config.runner = s->runner;
     s->run = run_new(&config, s->loop);
+    if (address[0]) {
+        s->rest = rest_start(s, address, &d);
+        if (!s->rest) {
+            diag_prefix(&d, "REST API");
+            return load_fail(EXIT_CODE_ADDRESS, &d);
+        }
+    }
+    return 0;
+}
+
+static void run(struct session *s)
+{
+    char *outputs = describe_outputs(s);
+
     if (!args_bool(s->args, FLAG_QUIET)) {
         progress_banner(&s->test, outputs, run_max_vus(s->run), s->summary.color);
         s->progress = progress_new(&s->test, s->run, s->loop);
@@ -145,6 +169,7 @@ static void linger(struct session *s)
 
 static void tear_down(struct session *s)
 {
+    rest_stop(s->rest);
     if (s->run && !run_free(s->run))
         _exit(s->exit_code); /* a worker is still in a script: leave its memory alone */
     if (s->runner)
@@ -177,6 +202,8 @@ int cmd_run(const struct args *args)
         code = session_set_up(&s);
     if (code == 0)
         code = open_loop(&s);
+    if (code == 0)
+        code = make_run(&s);
     if (code == 0) {
         run(&s);
         session_end(&s);

@@ -1,5 +1,5 @@
 /* One `gale run`, from the loaded script to the exit code: what its parts (cmd_run.c,
- * session_setup.c, session_end.c) share. Main's thread. */
+ * session_setup.c, session_end.c, rest.c) share. Main's thread. */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
@@ -16,6 +16,7 @@
 #include "output/summary.h"
 
 struct progress;
+struct rest;
 
 struct session {
     const struct args *args;
@@ -34,6 +35,7 @@ struct session {
     struct progress *progress; /* NULL: --quiet */
     struct run_result result;
     struct io signals;
+    struct rest *rest; /* NULL: no --address */
     int exit_code;
 };
 

@@ -21,17 +21,21 @@ static const char k6_version[] = "2.2.0";
 
 /* --- groups and checks -------------------------------------------------------------------- */
 
-/* The id of a group or check: MD5 of its path, in hex. */
+char *export_id(const char *path, char *out)
+{
+    unsigned char sum[EVP_MAX_MD_SIZE] = {0};
+
+    EVP_Digest(path, strlen(path), sum, NULL, EVP_md5(), NULL);
+    for (size_t i = 0; i < (EXPORT_ID_SIZE - 1) / 2; i++)
+        snprintf(out + 2 * i, 3, "%02x", sum[i]);
+    return out;
+}
+
 static void set_id(json_t *object, const char *path)
 {
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
+    char id[EXPORT_ID_SIZE];
 
-    EVP_Digest(path, strlen(path), sum, &len, EVP_md5(), NULL);
-    for (unsigned i = 0; i < len; i++)
-        snprintf(hex + (size_t)2 * i, 3, "%02x", sum[i]);
-    json_object_set_new(object, "id", json_string(hex));
+    json_object_set_new(object, "id", json_string(export_id(path, id)));
 }
 
 static json_t *check_json(const struct check_total *check)

@@ -26,6 +26,10 @@ struct export_input {
     bool stderr_is_terminal;
 };
 
+/* The id that k6 gives the group or check of a path: its MD5 in hex. Returns `out`. */
+enum { EXPORT_ID_SIZE = 33 };
+char *export_id(const char *path, char *out);
+
 /* JSON text on the heap; the caller frees it with mem_free. */
 char *export_summary(const struct export_input *in);        /* --summary-export */
 char *export_handle_summary(const struct export_input *in); /* handleSummary's data */
