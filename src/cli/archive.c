@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "engine/options.h"
+#include "output/json_text.h"
 #include "script/files.h"
 
 enum { MAX_ENTRY = 512 * 1024 * 1024 };
@@ -237,7 +237,7 @@ static char *metadata(const struct archive_write_test *what)
     json_object_set_new(all, "compatibilityMode", json_string("extended"));
     json_object_set_new(all, "k6version", json_string("2.2.0"));
     json_object_set_new(all, "goos", json_string("linux"));
-    text = options_json_text(all);
+    text = json_text(all, 2);
     json_decref(all);
     mem_free(filename);
     mem_free(pwd);

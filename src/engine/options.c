@@ -2,12 +2,15 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/duration.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "engine/options_read.h"
+#include "engine/scenario.h"
 
 const struct option_info option_table[OPTION_COUNT] = {
 #define OPTION(id, key, kind, flag, short_flag, def, arg, help)                                    \
@@ -306,7 +309,34 @@ static json_t *printed(const struct options *o, const struct option_info *info)
     return json_null();
 }
 
-/* A scenario shows all the keys that scenarios share, null where unset. */
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* k6 shows maps by the order of their keys. Takes the object over. */
+static json_t *sorted(json_t *object)
+{
+    size_t count = json_object_size(object);
+    const char **keys = mem_calloc(count + 1, sizeof *keys);
+    json_t *out = json_object();
+    const char *key;
+    json_t *value;
+    size_t i = 0;
+
+    json_object_foreach(object, key, value)
+    {
+        keys[i++] = key;
+    }
+    qsort((void *)keys, count, sizeof *keys, by_text);
+    for (i = 0; i < count; i++)
+        json_object_set(out, keys[i], json_object_get(object, keys[i]));
+    mem_free((void *)keys);
+    json_decref(object);
+    return out;
+}
+
+/* A scenario shows all the keys that scenarios share and its executor's, null where unset. */
 static void print_scenarios(json_t *scenarios)
 {
     const char *name;
@@ -316,7 +346,16 @@ static void print_scenarios(json_t *scenarios)
     {
         json_t *full = json_pack("{s:n, s:n, s:n, s:n, s:n, s:n}", "executor", "startTime",
                                  "gracefulStop", "env", "exec", "tags");
+        struct str fields =
+            executor_fields(str_of(json_string_value(json_object_get(scenario, "executor"))));
 
+        while (fields.len > 0) {
+            char *field = str_dup(str_cut(&fields, ' '));
+
+            if (field[0])
+                json_object_set_new(full, field, json_null());
+            mem_free(field);
+        }
         json_object_update(full, scenario);
         json_object_clear(scenario);
         json_object_update(scenario, full);
@@ -336,7 +375,11 @@ json_t *options_to_json(const struct options *o)
             (info->id == OPTION_CLOUD && !o->values[i]))
             continue;
         value = printed(o, info);
-        if (info->id == OPTION_SCENARIOS && json_is_object(value))
+        if (json_is_object(value) &&
+            (info->kind == OPTION_KIND_SCENARIOS || info->kind == OPTION_KIND_THRESHOLDS ||
+             info->kind == OPTION_KIND_MAP))
+            value = sorted(value);
+        if (info->kind == OPTION_KIND_SCENARIOS && json_is_object(value))
             print_scenarios(value);
         json_object_set_new(all, info->key, value);
     }

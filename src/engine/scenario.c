@@ -30,6 +30,15 @@ static const struct {
 
 static const char common_fields[] = " executor startTime gracefulStop exec env tags options ";
 
+struct str executor_fields(struct str name)
+{
+    for (size_t i = 0; i < COUNT_OF(executors); i++) {
+        if (str_eq_c(name, executors[i].name))
+            return str_of(executors[i].fields);
+    }
+    return STR("");
+}
+
 const char *executor_name(enum executor_kind kind)
 {
     return executors[kind].name;

@@ -24,6 +24,9 @@ enum executor_kind {
 };
 
 const char *executor_name(enum executor_kind kind); /* "shared-iterations", ... */
+/* The fields that only scenarios of that executor have, with blanks between; empty: no such
+ * executor. */
+struct str executor_fields(struct str name);
 
 struct scenario {
     char *name;

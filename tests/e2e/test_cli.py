@@ -1,6 +1,7 @@
 """The command line: help, versions, flags, archives, inspection."""
 import json
 import os
+import pathlib
 import tarfile
 
 SIMPLE = "export const options = { vus: 2, iterations: 4 };\nexport default function () {}\n"
@@ -216,3 +217,9 @@ def test_completions_are_sound(lab):
     out = subprocess.run(["bash", "-c", script + '\nCOMP_WORDS=(gale run --sum) COMP_CWORD=2; _gale; printf "%s\\n" "${COMPREPLY[@]}"'],
                          capture_output=True, text=True)
     assert out.stderr == "" and "--summary-mode" in out.stdout.split() and "--vus" not in out.stdout, out
+
+
+def test_inspect_prints_what_k6_prints(lab):
+    golden = pathlib.Path(__file__).parent / "golden"
+    r = lab.gale("inspect", "--execution-requirements", golden / "sample.js")
+    assert r.stdout.strip() == (golden / "inspect.json").read_text().strip(), r.stdout
