@@ -66,7 +66,8 @@ struct group_total {
     struct check_list checks;
 };
 
-/* The metrics of one scenario, with its groups', or of one group within it, for the full summary. */
+/* The metrics of one scenario, with its groups', or of one group within it, for the full summary.
+ */
 struct scope_total {
     char *scenario;      /* owned, as is path; "": a group outside of scenarios (setup, teardown) */
     char *path;          /* of the group, without those in it; "": the scenario */
