@@ -180,6 +180,7 @@ static int set_up_summary(struct session *s, struct diag *d)
     else
         return diag_set(d, ERR_INVALID,
                         "flag --summary-mode: '%s' is none: use compact, full or disabled", mode);
+    s->totals->without_scopes = s->summary.mode != SUMMARY_FULL;
     if (!time_unit_parse(options_text(&s->test.options, OPTION_SUMMARY_TIME_UNIT),
                          &s->summary.unit))
         return diag_set(d, ERR_INVALID, "option summaryTimeUnit: use s, ms or us");

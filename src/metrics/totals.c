@@ -429,6 +429,8 @@ static struct plan *make_plan(struct totals *t, const struct series *series)
         find_group(t->root, group);
     if (check.ptr && str_eq_c(series->metric->name, "checks"))
         plan->check = group_check(t, group, check);
+    if (t->without_scopes)
+        return plan;
     if (scenario.len)
         add_scope(plan, 0, find_scope(t, scenario, STR("")));
     if (group.len)

@@ -83,6 +83,7 @@ struct totals {
     struct check_list checks; /* all of them, in order of first sight */
     struct scope_total **scopes;
     size_t scope_count;
+    bool without_scopes; /* set before the first window: nobody will ask for them */
     struct map _metric_by_name;
     struct map _scope_by_key;
     struct map _plans; /* by the address of a series */
