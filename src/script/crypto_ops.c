@@ -21,7 +21,7 @@ static bool run(EVP_CIPHER_CTX *ctx, struct str data, struct buf *out)
         EVP_CipherUpdate(ctx, room, &first, BYTES(data), (int)data.len) != 1 ||
         EVP_CipherFinal_ex(ctx, room + first, &last) != 1)
         return false;
-    buf_added(out, (size_t)(first + last));
+    buf_added(out, (size_t)first + (size_t)last);
     return true;
 }
 

@@ -372,7 +372,7 @@ JSValue shared_array_get(JSContext *ctx, struct str name, JSValueConst fn)
     struct shared_array *array = find_or_make(vu_of(ctx), name, fn);
 
     return array && host_class_prepare(ctx, &handler_class) == 0 ? proxy_of(ctx, array)
-                                                                : JS_EXCEPTION;
+                                                                 : JS_EXCEPTION;
 }
 
 static JSValue array_new(JSContext *ctx, JSValueConst new_target, int argc, JSValueConst *argv)
