@@ -5,6 +5,12 @@
  * worker and the arrival is posted there: only when no VU of the instance is idle is it dropped and
  * counted, and then, up to maxVUs, one more VU is made meanwhile.
  *
+ * A VU's first iteration costs many times the others': it connects, and nothing is in any cache yet.
+ * At a high rate a scenario that began with all of them in a row would fall behind at once, and drop
+ * what comes then. So a VU that has never run goes before rested ones at most once in WARM_UP_NSEC:
+ * up to that rate the turns are k6's, above it VUs join one by one. And a turn of the loop wakes one
+ * such VU at most: between two, answers arrive and set others free.
+ *
  * Arrivals are never moved: the k-th is due when the pacer says so. If the worker was busy then, it
  * starts late, and how late is measured (saturation.h). */
 #include "base/clock.h"
@@ -20,6 +26,8 @@
 
 /* Arrivals that are handed out before the loop gets its turn, when it is behind. */
 enum { BURST = 512 };
+
+enum { WARM_UP_NSEC = 1000000 };
 
 struct exec_arrivals;
 
@@ -38,8 +46,10 @@ struct exec_arrivals {
     struct vu_slot **held;
     size_t held_count;
     size_t held_cap;
-    struct vu_slot *idle_first;
-    struct vu_slot **idle_last;
+    struct slot_queue fresh; /* idle, and have never run */
+    struct slot_queue idle;  /* the others that are */
+    int64_t fresh_due;       /* when a fresh one may go before the others again */
+    bool woke_fresh;         /* in this turn of the loop */
     struct arrival_waiter *waiters; /* for planned VUs that others still hold */
     size_t running;
     bool is_growing; /* a VU is being made */
@@ -75,21 +85,22 @@ static void check_done(struct exec_arrivals *x)
 
 static void add_idle(struct exec_arrivals *x, struct vu_slot *slot)
 {
-    slot->next = NULL;
-    *x->idle_last = slot;
-    x->idle_last = &slot->next;
+    slot_queue_push(slot->has_run ? &x->idle : &x->fresh, slot);
     tallies_unreserve(x->base.tallies);
 }
 
-/* One is there: it was reserved. */
+/* One is there if it was reserved; NULL: none is. */
 static struct vu_slot *take_idle(struct exec_arrivals *x)
 {
-    struct vu_slot *slot = x->idle_first;
+    int64_t now = loop_now(loop_of(x));
 
-    x->idle_first = slot->next;
-    if (!x->idle_first)
-        x->idle_last = &x->idle_first;
-    return slot;
+    if (!slot_queue_is_empty(&x->fresh) &&
+        (slot_queue_is_empty(&x->idle) || now >= x->fresh_due)) {
+        x->fresh_due = now + WARM_UP_NSEC;
+        x->woke_fresh = true;
+        return slot_queue_pop(&x->fresh);
+    }
+    return slot_queue_pop(&x->idle);
 }
 
 static void hold(struct exec_arrivals *x, struct vu_slot *slot)
@@ -230,6 +241,7 @@ static void run_fiber(void *arg)
         executor_drop(&x->base, 1);
     } else {
         note_start(x, slot->due);
+        slot->has_run = true;
         executor_iterate(&x->base, slot, scenario_state_next_iteration(x->base.state),
                          x->base.kill);
     }
@@ -315,8 +327,9 @@ static void arrivals_due(struct timer *timer)
     struct exec_arrivals *x = CONTAINER_OF(timer, struct exec_arrivals, arrivals);
     int64_t now = loop_now(loop_of(x));
 
+    x->woke_fresh = false;
     for (unsigned i = 0; x->due <= now; i++) {
-        if (i == BURST) {
+        if (i == BURST || x->woke_fresh) {
             timer_start(loop_of(x), timer, now + 1); /* in the next turn */
             return;
         }
@@ -340,8 +353,8 @@ static void close_exec(struct exec_arrivals *x)
         vu_pool_unwait(&x->base.worker->pool, &x->waiters[i].waiter);
     /* Nobody reserves here any more; what was reserved before comes to arrive(). */
     atomic_store(&x->base.tallies->idle, INT64_MIN / 2);
-    while (x->idle_first)
-        let_go(x, take_idle(x));
+    for (struct vu_slot *slot; (slot = take_idle(x));)
+        let_go(x, slot);
 }
 
 static void interrupt_all(struct exec_arrivals *x)
@@ -415,6 +428,5 @@ struct executor *exec_arrivals_new(void)
     struct exec_arrivals *x = mem_zalloc(sizeof *x);
 
     x->base.ops = &ops;
-    x->idle_last = &x->idle_first;
     return &x->base;
 }

@@ -12,24 +12,39 @@ struct vu_slot *vu_slot_new(struct vu *vu, uint64_t id, size_t scenarios)
     return slot;
 }
 
+void slot_queue_push(struct slot_queue *queue, struct vu_slot *slot)
+{
+    slot->next = NULL;
+    if (queue->_first)
+        queue->_last->next = slot;
+    else
+        queue->_first = slot;
+    queue->_last = slot;
+}
+
+struct vu_slot *slot_queue_pop(struct slot_queue *queue)
+{
+    struct vu_slot *slot = queue->_first;
+
+    if (slot) {
+        queue->_first = slot->next;
+        slot->next = NULL;
+    }
+    return slot;
+}
+
 void vu_pool_init(struct vu_pool *pool)
 {
-    *pool = (struct vu_pool){NULL, NULL, NULL, NULL, 0, 0};
-    pool->_last = &pool->_first;
+    *pool = (struct vu_pool){0};
     pool->_last_waiter = &pool->_first_waiter;
 }
 
 struct vu_slot *vu_pool_take(struct vu_pool *pool)
 {
-    struct vu_slot *slot = pool->_first;
+    struct vu_slot *slot = slot_queue_pop(&pool->_idle);
 
-    if (!slot)
-        return NULL;
-    pool->_first = slot->next;
-    if (!pool->_first)
-        pool->_last = &pool->_first;
-    slot->next = NULL;
-    pool->count--;
+    if (slot)
+        pool->count--;
     return slot;
 }
 
@@ -42,9 +57,7 @@ void vu_pool_give(struct vu_pool *pool, struct vu_slot *slot)
         waiter->take(waiter, slot);
         return;
     }
-    slot->next = NULL;
-    *pool->_last = slot;
-    pool->_last = &slot->next;
+    slot_queue_push(&pool->_idle, slot);
     pool->count++;
 }
 

@@ -22,11 +22,26 @@ struct vu_slot {
     struct fiber *padding;  /* the fiber that sleeps out a minimum duration; NULL: none */
     int64_t due;            /* of arrival rates: when the iteration should have begun */
     bool is_running;        /* within vu_run */
+    bool has_run;           /* an iteration, of any scenario */
     bool is_unplanned;      /* held as one that nobody planned for */
     uint64_t in_scenario[]; /* iterations so far, by scenario */
 };
 
 struct vu_slot *vu_slot_new(struct vu *vu, uint64_t id, size_t scenarios);
+
+/* First in, first out. All zero is an empty one. */
+struct slot_queue {
+    struct vu_slot *_first;
+    struct vu_slot *_last; /* of no meaning when _first is NULL */
+};
+
+static inline bool slot_queue_is_empty(const struct slot_queue *queue)
+{
+    return !queue->_first;
+}
+
+void slot_queue_push(struct slot_queue *queue, struct vu_slot *slot);
+struct vu_slot *slot_queue_pop(struct slot_queue *queue); /* NULL when empty */
 
 /* Somebody who waits for a VU; embedded. */
 struct vu_waiter {
@@ -36,8 +51,7 @@ struct vu_waiter {
 };
 
 struct vu_pool {
-    struct vu_slot *_first;
-    struct vu_slot **_last;
+    struct slot_queue _idle;
     struct vu_waiter *_first_waiter;
     struct vu_waiter **_last_waiter;
     size_t count;     /* idle */
