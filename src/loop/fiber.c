@@ -224,7 +224,6 @@ void sched_run_ready(struct loop *loop, struct fiber_sched *s)
 {
     struct fiber *f = s->ready.head;
 
-    (void)loop;
     s->ready.head = NULL;
     s->ready.tail = &s->ready.head;
     while (f) {
@@ -232,6 +231,7 @@ void sched_run_ready(struct loop *loop, struct fiber_sched *s)
 
         f->queued = false;
         run_fiber(s, f);
+        loop_between_fibers(loop);
         f = next;
     }
 }

@@ -16,6 +16,10 @@
 
 enum { EVENTS_MAX = 512 };
 
+/* However many fibers are ready at once, readiness is stamped at most this late. Asking costs about
+ * a hundredth of it. */
+enum { LOOK_NSEC = 100000 };
+
 struct posted {
     void (*fn)(void *arg);
     void *arg;
@@ -34,7 +38,8 @@ struct loop {
     int64_t now;
     bool stopping;
     struct loop_stats stats;
-    int64_t wait_ended; /* when the last wait returned: the turn's readiness is as old as that */
+    int64_t wait_ended; /* when the last wait returned: the turn began */
+    int64_t looked;     /* when the poller was last asked, in the turn's middle too */
 
     struct io *pending[EVENTS_MAX]; /* ios whose on_ready is due in this turn */
     size_t pending_count;
@@ -160,14 +165,19 @@ static int64_t wait_time(struct loop *loop)
     return first->deadline > loop->now ? first->deadline - loop->now : 0;
 }
 
-/* Marks what became ready; nobody runs yet, so that all of it carries the same early time. */
-static void mark_ready(struct loop *loop, const struct poller_event *events, size_t count)
+/* Asks the poller and marks what became ready; nobody runs yet, so that all of it carries the same
+ * early time. */
+static void mark_ready(struct loop *loop, int64_t timeout_nsec)
 {
+    struct poller_event events[EVENTS_MAX];
+    size_t count = poller_wait(&loop->poller, timeout_nsec, events, EVENTS_MAX);
+
+    loop->looked = clock_now();
     for (size_t i = 0; i < count; i++) {
         struct io *io = events[i].io;
 
         io->ready |= events[i].bits;
-        io->ready_nsec = loop->wait_ended;
+        io->ready_nsec = loop->looked;
         if (io->waiter) {
             if (events[i].bits & (io->_wanted | IO_HANGUP))
                 fiber_wake(io->waiter);
@@ -180,19 +190,24 @@ static void mark_ready(struct loop *loop, const struct poller_event *events, siz
 
 static void wait_and_mark(struct loop *loop)
 {
-    struct poller_event events[EVENTS_MAX];
     int64_t began = clock_now();
-    size_t count;
 
     /* What was ready when the last wait ended has been handled only now. */
     note_lag(loop, began - loop->wait_ended);
     loop->stats.turns++;
     loop->stats.busy_nsec += began - loop->wait_ended;
     loop->now = began;
-    count = poller_wait(&loop->poller, wait_time(loop), events, EVENTS_MAX);
-    loop->wait_ended = clock_now();
-    loop->now = loop->wait_ended;
-    mark_ready(loop, events, count);
+    mark_ready(loop, wait_time(loop));
+    loop->wait_ended = loop->looked;
+    loop->now = loop->looked;
+}
+
+void loop_between_fibers(struct loop *loop)
+{
+    if (clock_now() - loop->looked < LOOK_NSEC)
+        return;
+    mark_ready(loop, 0);
+    run_pending(loop);
 }
 
 void loop_run(struct loop *loop)
@@ -204,6 +219,7 @@ void loop_run(struct loop *loop)
     loop->stopping = false;
     loop->wait_ended = clock_now();
     loop->now = loop->wait_ended;
+    loop->looked = loop->wait_ended;
 #ifdef __linux__
     /* The kernel may otherwise delay our wake-ups by 50 µs to save power. */
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);

@@ -2,7 +2,8 @@
  *
  * One turn: take the time, run due timers, run posted work, run every fiber that became ready, then
  * wait. Readiness is stamped with the moment at which the wait returned, before any fiber runs, so
- * that a fiber that computes for long does not lengthen the measured latency of its neighbours.
+ * that a fiber that computes for long does not lengthen the measured latency of its neighbours; when
+ * many fibers are ready, the sockets are looked at and stamped between them as well.
  *
  * Sockets are watched edge-triggered from registration to removal: a request costs no epoll_ctl.
  * Timers have nanosecond deadlines (arrival rates need finer steps than a millisecond).
@@ -56,7 +57,7 @@ enum { IO_READ = 1, IO_WRITE = 2, IO_HANGUP = 4 };
 struct io {
     int fd;
     unsigned ready;       /* IO_ bits seen and not yet cleared by io_clear */
-    int64_t ready_nsec;   /* when the wait that reported the newest of them returned */
+    int64_t ready_nsec;   /* when the look that reported the newest of them returned */
     struct fiber *waiter; /* the fiber parked in io_wait */
     unsigned _wanted;
     bool _pending; /* in the list of on_ready calls of this turn */
