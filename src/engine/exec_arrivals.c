@@ -5,11 +5,11 @@
  * worker and the arrival is posted there: only when no VU of the instance is idle is it dropped and
  * counted, and then, up to maxVUs, one more VU is made meanwhile.
  *
- * A VU's first iteration costs many times the others': it connects, and nothing is in any cache yet.
- * At a high rate a scenario that began with all of them in a row would fall behind at once, and drop
- * what comes then. So a VU that has never run goes before rested ones at most once in WARM_UP_NSEC:
- * up to that rate the turns are k6's, above it VUs join one by one. And a turn of the loop wakes one
- * such VU at most: between two, answers arrive and set others free.
+ * A VU's first iteration costs many times the others': it connects, and nothing is in any cache
+ * yet. At a high rate a scenario that began with all of them in a row would fall behind at once,
+ * and drop what comes then. So a VU that has never run goes before rested ones at most once in
+ * WARM_UP_NSEC: up to that rate the turns are k6's, above it VUs join one by one. And a turn of the
+ * loop wakes one such VU at most: between two, answers arrive and set others free.
  *
  * Arrivals are never moved: the k-th is due when the pacer says so. If the worker was busy then, it
  * starts late, and how late is measured (saturation.h). */
@@ -46,10 +46,10 @@ struct exec_arrivals {
     struct vu_slot **held;
     size_t held_count;
     size_t held_cap;
-    struct slot_queue fresh; /* idle, and have never run */
-    struct slot_queue idle;  /* the others that are */
-    int64_t fresh_due;       /* when a fresh one may go before the others again */
-    bool woke_fresh;         /* in this turn of the loop */
+    struct slot_queue fresh;        /* idle, and have never run */
+    struct slot_queue idle;         /* the others that are */
+    int64_t fresh_due;              /* when a fresh one may go before the others again */
+    bool woke_fresh;                /* in this turn of the loop */
     struct arrival_waiter *waiters; /* for planned VUs that others still hold */
     size_t running;
     bool is_growing; /* a VU is being made */
@@ -94,8 +94,7 @@ static struct vu_slot *take_idle(struct exec_arrivals *x)
 {
     int64_t now = loop_now(loop_of(x));
 
-    if (!slot_queue_is_empty(&x->fresh) &&
-        (slot_queue_is_empty(&x->idle) || now >= x->fresh_due)) {
+    if (!slot_queue_is_empty(&x->fresh) && (slot_queue_is_empty(&x->idle) || now >= x->fresh_due)) {
         x->fresh_due = now + WARM_UP_NSEC;
         x->woke_fresh = true;
         return slot_queue_pop(&x->fresh);

@@ -31,8 +31,8 @@ bool sched_is_idle(const struct fiber_sched *s);
  * call. */
 void sched_run_ready(struct loop *loop, struct fiber_sched *s);
 
-/* For sched_run_ready, after each fiber: stamps what has become ready if the last look was long ago,
- * so that a crowd of fibers does not lengthen the latencies that its own members measure. */
+/* For sched_run_ready, after each fiber: stamps what has become ready if the last look was long
+ * ago, so that a crowd of fibers does not lengthen the latencies that its own members measure. */
 void loop_between_fibers(struct loop *loop);
 
 struct fiber_sched *loop_sched(struct loop *loop);

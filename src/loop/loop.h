@@ -2,8 +2,8 @@
  *
  * One turn: take the time, run due timers, run posted work, run every fiber that became ready, then
  * wait. Readiness is stamped with the moment at which the wait returned, before any fiber runs, so
- * that a fiber that computes for long does not lengthen the measured latency of its neighbours; when
- * many fibers are ready, the sockets are looked at and stamped between them as well.
+ * that a fiber that computes for long does not lengthen the measured latency of its neighbours;
+ * when many fibers are ready, the sockets are looked at and stamped between them as well.
  *
  * Sockets are watched edge-triggered from registration to removal: a request costs no epoll_ctl.
  * Timers have nanosecond deadlines (arrival rates need finer steps than a millisecond).

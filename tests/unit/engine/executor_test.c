@@ -389,6 +389,18 @@ TEST(arrival_rate_vus_take_turns)
     fake_deinit(&f);
 }
 
+TEST(all_vus_of_a_high_arrival_rate_join_in_the_end)
+{
+    fake_init(&f);
+    fake_run(&f,
+             "{'workers': 1, 'scenarios': {'c': {'executor': 'constant-arrival-rate', 'rate': 5000,"
+             "'duration': '1s', 'preAllocatedVUs': 50}}}",
+             NULL, NULL);
+    CHECK_EQ(f.count + (uint64_t)fake_metric(&f, "dropped_iterations"), 5001);
+    CHECK_EQ(fake_distinct_vus(&f, 0), 50);
+    fake_deinit(&f);
+}
+
 TEST(arrivals_without_an_idle_vu_are_dropped)
 {
     fake_init(&f);

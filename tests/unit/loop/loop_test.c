@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -212,5 +213,55 @@ TEST(loop_stats_see_a_hog)
     CHECK(stats.busy_nsec >= 5 * NSEC_PER_MSEC);
     loop_take_stats(loop, &stats);
     CHECK_EQ(stats.busy_nsec, 0);
+    loop_free(loop);
+}
+
+/* --- readiness in a crowd ----------------------------------------------------------------- */
+
+static struct io watched;
+static int peer;
+static int64_t crowd_ended;
+
+static void wait_for_byte(void *arg)
+{
+    (void)arg;
+    io_clear(&watched, IO_READ | IO_WRITE);
+    CHECK_EQ(io_wait(loop, &watched, IO_READ, INT64_MAX), 0);
+    CHECK(watched.ready_nsec < crowd_ended);
+    loop_stop(loop);
+}
+
+static void send_byte(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(write(peer, "x", 1), 1);
+}
+
+static void compute(void *arg)
+{
+    int64_t until = clock_now() + NSEC_PER_MSEC;
+
+    (void)arg;
+    while (clock_now() < until)
+        ;
+    crowd_ended = clock_now();
+}
+
+TEST(readiness_is_stamped_while_a_crowd_of_fibers_runs)
+{
+    int fds[2];
+
+    CHECK(loop_new(&loop) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+    peer = fds[1];
+    CHECK(io_add(loop, &watched, fds[0]) == 0);
+    fiber_start(loop, wait_for_byte, NULL);
+    fiber_start(loop, send_byte, NULL);
+    for (int i = 0; i < 20; i++)
+        fiber_start(loop, compute, NULL);
+    loop_run(loop);
+    io_remove(loop, &watched);
+    close(fds[0]);
+    close(fds[1]);
     loop_free(loop);
 }
