@@ -95,6 +95,16 @@ int worker_start(const struct worker_shared *shared, unsigned index,
     return 0;
 }
 
+/* The last fibers have closed their connections. */
+static void quit_quiet(void *arg)
+{
+    struct worker *w = arg;
+
+    if (w->is_inited)
+        w->shared->runner->ops->worker_deinit(w->shared->runner, &w->env);
+    loop_stop(w->env.loop);
+}
+
 static void quit(void *arg)
 {
     struct worker *w = arg;
@@ -106,9 +116,7 @@ static void quit(void *arg)
     }
     for (size_t i = 0; w->executors && i < w->shared->state->scenario_count; i++)
         executor_free(w->executors[i]);
-    if (w->is_inited)
-        ops->worker_deinit(w->shared->runner, &w->env);
-    loop_stop(w->env.loop);
+    loop_when_quiet(w->env.loop, quit_quiet, w);
 }
 
 void worker_quit(struct worker *w)

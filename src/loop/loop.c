@@ -35,6 +35,8 @@ struct loop {
     struct poller poller;
     struct timer_heap timers;
     struct fiber_sched sched;
+    void (*on_quiet)(void *arg); /* NULL: nobody waits for it */
+    void *quiet_arg;
     int64_t now;
     bool stopping;
     struct loop_stats stats;
@@ -210,6 +212,23 @@ void loop_between_fibers(struct loop *loop)
     run_pending(loop);
 }
 
+void loop_when_quiet(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+    ensure(!loop->on_quiet);
+    loop->on_quiet = fn;
+    loop->quiet_arg = arg;
+}
+
+static void run_quiet(struct loop *loop)
+{
+    void (*fn)(void *) = loop->on_quiet;
+
+    if (!fn || loop->sched.live > 0)
+        return;
+    loop->on_quiet = NULL;
+    fn(loop->quiet_arg);
+}
+
 void loop_run(struct loop *loop)
 {
     struct loop *outer = current_loop;
@@ -229,6 +248,7 @@ void loop_run(struct loop *loop)
         run_pending(loop);
         run_posted(loop);
         sched_run_ready(loop, &loop->sched);
+        run_quiet(loop);
         if (loop->stopping)
             break;
         wait_and_mark(loop);

@@ -29,6 +29,9 @@ void loop_free(struct loop *loop); /* nothing may be registered any more */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* Calls fn(arg) from within loop_run as soon as no fiber of the loop lives; one at a time. */
+void loop_when_quiet(struct loop *loop, void (*fn)(void *arg), void *arg);
+
 /* The loop that the calling thread is in; NULL outside loop_run. */
 struct loop *loop_current(void);
 

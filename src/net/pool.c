@@ -14,7 +14,7 @@ void pool_deinit(struct pool *pool)
     pool_close_idle(pool);
 }
 
-static bool same_key(const struct pool_key *a, const struct pool_key *b)
+bool pool_key_eq(const struct pool_key *a, const struct pool_key *b)
 {
     return a->port == b->port && a->is_tls == b->is_tls && str_eq(a->host, b->host) &&
            str_eq(a->proxy, b->proxy);
@@ -35,7 +35,7 @@ struct conn *pool_take(struct pool *pool, const struct pool_key *key)
 
     for (struct conn *c = pool->_newest; c; c = older) {
         older = c->_older;
-        if (!same_key(&c->_key, key))
+        if (!pool_key_eq(&c->_key, key))
             continue;
         unlink_conn(pool, c);
         if (stream_is_idle_healthy(c->stream))
@@ -64,8 +64,6 @@ void conn_free(struct conn *conn)
 {
     if (!conn)
         return;
-    if (conn->user_free)
-        conn->user_free(conn->user);
     stream_close(conn->stream);
     mem_free(conn);
 }
@@ -79,7 +77,7 @@ static struct conn *surplus_of_host(const struct pool *pool, const struct pool_k
     if (pool->_count < pool->max_idle_per_host)
         return NULL;
     for (struct conn *c = pool->_newest; c; c = c->_older) {
-        if (same_key(&c->_key, key)) {
+        if (pool_key_eq(&c->_key, key)) {
             oldest = c;
             count++;
         }

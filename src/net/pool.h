@@ -24,10 +24,8 @@ struct pool_key {
 /* A connection, in use or idle. */
 struct conn {
     struct stream *stream; /* owned */
-    void *user;            /* owned: the protocol's state (bytes read ahead, an HTTP/2 session) */
-    void (*user_free)(void *); /* NULL: nothing to free */
-    uint64_t requests;         /* how many it has carried; kept by the protocol */
-    struct pool_key _key;      /* its texts lie behind the struct */
+    uint64_t requests;     /* how many it has carried; kept by the protocol */
+    struct pool_key _key;  /* its texts lie behind the struct */
     struct conn *_newer;
     struct conn *_older;
 };
@@ -46,6 +44,8 @@ void pool_deinit(struct pool *pool); /* closes what is idle */
 /* An idle, healthy connection, now the caller's; NULL: there is none. Dead ones met on the way are
  * closed. */
 struct conn *pool_take(struct pool *pool, const struct pool_key *key);
+
+bool pool_key_eq(const struct pool_key *a, const struct pool_key *b);
 
 /* A connection in use around a fresh stream; the key is copied. */
 struct conn *conn_new(const struct pool_key *key, struct stream *stream);

@@ -26,6 +26,7 @@ void http_client_free(struct http_client *client)
 {
     if (!client)
         return;
+    http_origins_free(client);
     pool_deinit(&client->pool);
     mem_free(client);
 }
@@ -33,6 +34,16 @@ void http_client_free(struct http_client *client)
 void http_client_close_idle(struct http_client *client)
 {
     pool_close_idle(&client->pool);
+    http_origins_close_idle(client);
+}
+
+void http_debug(const struct http_exchange *x, enum http_debug_what what, struct str head,
+                struct str body)
+{
+    const struct http_client_options *o = &x->chain->client->options;
+
+    if (o->debug)
+        o->debug(o->debug_arg, what, head, o->debug_bodies ? body : STR(""));
 }
 
 void http_client_take_bytes(struct http_client *client, uint64_t *sent, uint64_t *received)
@@ -296,7 +307,7 @@ static int fail(struct http_chain *c, int err)
         .proto = STR(""),
         .end_nsec = clock_now(),
     };
-    http_set_error(c, err, NULL);
+    http_set_error(c, err, 0, NULL);
     return err;
 }
 

@@ -67,7 +67,7 @@ static ptrdiff_t read_some(struct receiver *r)
     ptrdiff_t got;
 
     make_room(r, 1);
-    got = stream_read(x->conn->stream, r->data + r->len, r->cap - r->len, r->deadline, &ready);
+    got = stream_read(x->link.conn->stream, r->data + r->len, r->cap - r->len, r->deadline, &ready);
     if (got <= 0)
         return got;
     r->len += (size_t)got;
@@ -245,15 +245,6 @@ static int read_body(struct receiver *r, const struct http1_head *head)
 
 /* --- the whole ---------------------------------------------------------------------------- */
 
-static void debug(const struct http_exchange *x, enum http_debug_what what, struct str head,
-                  struct str body)
-{
-    const struct http_client_options *o = &x->chain->client->options;
-
-    if (o->debug)
-        o->debug(o->debug_arg, what, head, o->debug_bodies ? body : STR(""));
-}
-
 /* What the first read has room for: so much that a response like the last ones comes with one read,
  * and not much more. It shrinks slowly, grows at once. */
 static void learn_size(struct http_client *client, size_t size)
@@ -296,7 +287,7 @@ static int read_response(struct receiver *r)
     if (x->has_payload)
         x->payload = str_from(r->data + r->start, r->len - r->start);
     learn_size(x->chain->client, head_len + r->len - r->start);
-    debug(x, HTTP_DEBUG_RESPONSE, str_from(head_start, head_len), x->payload);
+    http_debug(x, HTTP_DEBUG_RESPONSE, str_from(head_start, head_len), x->payload);
     return 0;
 }
 
@@ -320,7 +311,7 @@ static void upload_main(void *arg)
     struct upload *u = arg;
     struct http_exchange *x = u->x;
 
-    u->err = stream_writev(x->conn->stream, u->parts, u->count, x->chain->deadline);
+    u->err = stream_writev(x->link.conn->stream, u->parts, u->count, x->chain->deadline);
     x->written = clock_now();
     u->is_done = true;
     wait_group_done(&u->group);
@@ -368,7 +359,7 @@ static int exchange_long(struct receiver *r, const struct iovec *parts, size_t c
 static int exchange_short(struct receiver *r, const struct iovec *parts, size_t count)
 {
     struct http_exchange *x = r->x;
-    int write_err = stream_writev(x->conn->stream, parts, count, r->deadline);
+    int write_err = stream_writev(x->link.conn->stream, parts, count, r->deadline);
     int err;
 
     x->written = clock_now();
@@ -397,7 +388,7 @@ int http1_exchange(struct http_exchange *x)
     };
     size_t count = c->body.len ? 2 : 1;
 
-    debug(x, HTTP_DEBUG_REQUEST, head, c->plain_body);
+    http_debug(x, HTTP_DEBUG_REQUEST, head, c->plain_body);
     return c->body.len > WRITE_AT_ONCE ? exchange_long(&r, parts, count)
                                        : exchange_short(&r, parts, count);
 }

@@ -35,16 +35,42 @@ static bool has_short_text(int err)
     }
 }
 
-void http_set_error(struct http_chain *c, int err, const char *why)
+static bool has_h2_code(int err)
+{
+    return err == ERR_H2_GOAWAY || err == ERR_H2_STREAM || err == ERR_H2_CONNECTION;
+}
+
+/* k6 documentation, "Error codes": after 1610, 1630 and 1650 the RFC's codes follow. */
+static int code_of(int err, uint32_t h2_code)
+{
+    bool is_known = has_h2_code(err) && h2_code_name(h2_code);
+
+    return err_k6_code(err) + (is_known ? 1 + (int)h2_code : 0);
+}
+
+static const char *h2_text(int err, uint32_t h2_code, struct arena *a)
+{
+    const char *name = h2_code_name(h2_code);
+    const char *what = err == ERR_H2_GOAWAY   ? "received GoAway"
+                       : err == ERR_H2_STREAM ? "stream error"
+                                              : "connection error";
+
+    return arena_printf(a, "http2: %s with http2 ErrCode %s", what, name ? name : "unknown");
+}
+
+void http_set_error(struct http_chain *c, int err, uint32_t h2_code, const char *why)
 {
     struct http_response *out = c->out;
-    const char *text = c->diag.message ? c->diag.message : why ? why : err_text(err);
+    const char *text = c->diag.message    ? c->diag.message
+                       : why              ? why
+                       : has_h2_code(err) ? h2_text(err, h2_code, c->arena)
+                                          : err_text(err);
     struct str url = url_text(c->url, URL_USER_MASK, c->arena);
 
     if (err == ERR_TIMEOUT)
         text = err_text(err);
     out->err = err;
-    out->error_code = err_k6_code(err);
+    out->error_code = code_of(err, h2_code);
     out->error = str_of(has_short_text(err) ? err_text(err) : arena_strdup(c->arena, text));
     out->error_long = str_of(arena_printf(c->arena, "%s \"%.*s\": %s",
                                           operation(c->method, c->arena), STR_ARG(url), text));

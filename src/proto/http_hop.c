@@ -3,19 +3,17 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "net/dialer.h"
 #include "proto/http_internal.h"
 
-enum { EXTRA_HEADERS = 8 }; /* the client's own, at most */
+enum {
+    EXTRA_HEADERS = 8, /* the client's own, at most */
+    TRIES_MAX = 6,     /* for servers that refuse streams again and again */
+};
 
 struct hop {
     struct http_chain *chain;
     struct http_exchange exchange;
     const struct proxy *proxy; /* NULL: straight */
-    struct dial_timing dial;
-    int64_t start;     /* when a connection was asked for */
-    int64_t connected; /* when it was got */
-    bool is_reused;
 };
 
 /* --- headers ------------------------------------------------------------------------------ */
@@ -183,64 +181,11 @@ static void build_headers(struct hop *h)
     c->out->request.header_count = l.count - hidden;
 }
 
-/* --- connections -------------------------------------------------------------------------- */
-
-static struct pool_key key_of(const struct hop *h)
-{
-    const struct url *u = h->chain->url;
-
-    return (struct pool_key){
-        .host = u->host,
-        .proxy = h->proxy ? h->proxy->key : STR(""),
-        .port = u->port,
-        .is_tls = str_eq_c(u->scheme, "https"),
-    };
-}
-
-static int dial(struct hop *h, const struct pool_key *key)
-{
-    struct http_chain *c = h->chain;
-    struct dial_request request = {
-        .host = key->host,
-        .port = key->port,
-        .is_tls = key->is_tls,
-        .proxy = h->proxy,
-        .local = c->client->options.local,
-        .deadline = c->deadline,
-    };
-    struct stream *stream;
-    int err = dialer_dial(c->client->options.dialer, &request, &stream, &h->dial, &c->diag);
-
-    if (err)
-        return err;
-    h->connected = clock_now();
-    h->exchange.conn = conn_new(key, stream);
-    h->is_reused = false;
-    return 0;
-}
-
-/* Takes a kept connection, or makes one. */
-static int connect_hop(struct hop *h)
-{
-    struct http_chain *c = h->chain;
-    struct pool_key key = key_of(h);
-
-    h->exchange.conn = c->held;
-    c->held = NULL;
-    if (!h->exchange.conn && !c->client->options.no_reuse)
-        h->exchange.conn = pool_take(&c->client->pool, &key);
-    if (!h->exchange.conn)
-        return dial(h, &key);
-    h->is_reused = true;
-    h->connected = h->start;
-    return 0;
-}
-
 /* --- the exchange ------------------------------------------------------------------------- */
 
 static void note_connection(struct hop *h)
 {
-    const struct stream *s = h->exchange.conn->stream;
+    const struct stream *s = http_link_stream(&h->exchange.link);
     struct http_response *out = h->chain->out;
 
     out->remote = s->remote;
@@ -249,47 +194,25 @@ static void note_connection(struct hop *h)
         out->tls = *s->tls;
 }
 
-/* The connection's next life: kept for the next round, in the pool, or closed. */
-static void dismiss(struct hop *h, int err)
-{
-    struct http_chain *c = h->chain;
-    struct conn *conn = h->exchange.conn;
-
-    h->exchange.conn = NULL;
-    if (err || !h->exchange.can_reuse || c->client->options.no_reuse || c->asks_close)
-        conn_free(conn);
-    else if (c->is_auth_round && c->request->auth == HTTP_AUTH_NTLM)
-        c->held = conn;
-    else
-        pool_give(&c->client->pool, conn);
-}
-
 /* One try on the connection that the hop has. */
 static int exchange(struct hop *h)
 {
-    struct http_client *client = h->chain->client;
-    struct stream_bytes before = {0, 0};
-    struct stream *s = h->exchange.conn->stream;
+    struct http_exchange *x = &h->exchange;
     int err;
 
-    if (h->is_reused)
-        before = s->bytes;
     note_connection(h);
-    h->exchange.conn->requests++;
-    err = http1_exchange(&h->exchange);
-    if (err && stream_error_text(s))
-        diag_set(&h->chain->diag, err, "%s", stream_error_text(s));
-    client->sent += s->bytes.sent - before.sent;
-    client->received += s->bytes.received - before.received;
-    dismiss(h, err);
+    err = x->link.h2 ? http2_exchange(x) : http1_exchange(x);
+    http_link_close(x, err);
     return err;
 }
 
 /* A kept connection that its server closed before a byte of a response came says nothing about the
  * server: such a request is sent again, if sending it twice can do no harm (as Go does). */
-static bool may_retry(const struct hop *h, int err)
+static bool may_retry(const struct http_exchange *x, int err)
 {
-    if (!h->is_reused || h->exchange.got_bytes || !h->chain->is_replayable)
+    if (x->is_refused)
+        return true;
+    if (!x->link.is_reused || x->got_bytes || !x->chain->is_replayable)
         return false;
     return err == ERR_EOF || err == ERR_RESET || err == ERR_BROKEN_PIPE ||
            err == ERR_UNEXPECTED_EOF;
@@ -299,17 +222,16 @@ static int run_tries(struct hop *h)
 {
     struct http_exchange blank = h->exchange;
 
-    for (;;) {
-        int err = connect_hop(h);
+    for (int tries = 1;; tries++) {
+        int err = http_link_open(&h->exchange, h->proxy);
 
         if (err)
             return err;
         err = exchange(h);
-        if (!err || !may_retry(h, err))
+        if (!err || tries == TRIES_MAX || !may_retry(&h->exchange, err))
             return err;
         diag_deinit(&h->chain->diag);
         h->exchange = blank;
-        h->start = clock_now();
     }
 }
 
@@ -324,17 +246,18 @@ static int64_t span(int64_t from, int64_t to)
 static void report_timings(struct hop *h)
 {
     struct http_exchange *x = &h->exchange;
+    const struct http_link *l = &x->link;
     struct http_timings *t = &h->chain->out->timings;
 
     if (x->end == 0)
         x->end = clock_now();
     h->chain->out->end_nsec = x->end;
-    t->connecting = h->dial.connect;
-    t->tls_handshaking = h->dial.tls;
-    if (h->connected)
-        t->blocked = span(h->start, h->connected);
+    t->connecting = l->dial.connect;
+    t->tls_handshaking = l->dial.tls;
+    if (l->connected)
+        t->blocked = span(l->start, l->connected);
     if (x->written) {
-        t->sending = span(h->connected, x->written);
+        t->sending = span(l->connected, x->written);
         t->waiting = span(x->written, x->first_byte ? x->first_byte : x->end);
         if (x->first_byte)
             t->receiving = span(x->first_byte, x->end);
@@ -441,7 +364,6 @@ int http_hop(struct http_chain *c)
     h.exchange.target = target_of(&h);
     h.exchange.is_head = str_eq_c(c->method, "HEAD");
     build_headers(&h);
-    h.start = clock_now();
     err = run_tries(&h);
     report_timings(&h);
     if (err == 0 && h.exchange.has_encoding && h.exchange.has_payload)
@@ -449,7 +371,7 @@ int http_hop(struct http_chain *c)
     if (err) {
         c->is_redirect = false;
         c->is_auth_round = false;
-        http_set_error(c, err, h.exchange.why);
+        http_set_error(c, err, h.exchange.h2_code, h.exchange.why);
         return err;
     }
     report_response(c, &h.exchange);

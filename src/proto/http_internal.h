@@ -1,22 +1,25 @@
 /* What the files of the HTTP client share; nobody else includes it.
  *
  * http.c runs a chain of hops: redirects, cookies, limits. http_auth.c answers 401s. http_hop.c
- * runs one hop: its header list, a connection, retries, the report. http1_exchange.c moves one
- * request and one response over a connection; another protocol is another function with its
- * signature, chosen in http_hop.c by what the connection speaks. http_error.c names failures. */
+ * runs one hop: its header list, its tries, the report. http_link.c gets it a connection and
+ * decides what becomes of that. http1_exchange.c and http2_exchange.c move one request and one
+ * response over it. http_error.c names failures. */
 #ifndef PROTO_HTTP_INTERNAL_H
 #define PROTO_HTTP_INTERNAL_H
 
 #include "base/diag.h"
+#include "net/dialer.h"
 #include "net/pool.h"
 #include "proto/auth.h"
+#include "proto/h2/h2.h"
 #include "proto/http.h"
 #include "proto/http1.h"
 
 struct http_client {
     struct http_client_options options;
-    struct pool pool;
-    uint64_t sent; /* bytes on the wire not yet taken */
+    struct pool pool;            /* HTTP/1.1 */
+    struct http_origin *origins; /* HTTP/2; see http_link.c */
+    uint64_t sent;               /* bytes on the wire not yet taken */
     uint64_t received;
     size_t first_read; /* room for the first read of a response; 0: not known yet */
 };
@@ -57,10 +60,20 @@ struct http_chain {
     struct str location;
 };
 
+/* The connection of an exchange: one of the two. */
+struct http_link {
+    struct conn *conn;  /* HTTP/1.1: for this exchange alone */
+    struct h2_conn *h2; /* HTTP/2: a reference to a shared one */
+    bool is_reused;
+    struct dial_timing dial;
+    int64_t start;     /* when a connection was asked for */
+    int64_t connected; /* when it was got */
+};
+
 /* One request and its response on one connection. */
 struct http_exchange {
     struct http_chain *chain;
-    struct conn *conn;
+    struct http_link link;
     struct str target;
     const struct http_header *headers;
     size_t header_count;
@@ -79,6 +92,8 @@ struct http_exchange {
     struct str payload;
     bool can_reuse;  /* the connection is fit for another request */
     bool got_bytes;  /* of a response */
+    bool is_refused; /* HTTP/2: the server did not act on the request */
+    uint32_t h2_code;
     const char *why; /* a static text about err; NULL: none */
 
     /* Monotonic nanoseconds; 0: did not happen. */
@@ -87,8 +102,23 @@ struct http_exchange {
     int64_t end;
 };
 
-/* Writes the request, reads the response. 0 or an error; x->conn stays the caller's. */
+/* Writes the request, reads the response. 0 or an error; x->link stays the caller's. */
 YIELDS int http1_exchange(struct http_exchange *x);
+YIELDS int http2_exchange(struct http_exchange *x);
+
+/* http-debug: shows a head and a body, if anybody wants to see them. */
+void http_debug(const struct http_exchange *x, enum http_debug_what what, struct str head,
+                struct str body);
+
+/* Gives the exchange a connection: a kept one, or a new one through `proxy` (NULL: straight). */
+YIELDS int http_link_open(struct http_exchange *x, const struct proxy *proxy);
+/* Ends the exchange's use of it: kept, shared on, or closed. `err`: how the exchange ended. */
+void http_link_close(struct http_exchange *x, int err);
+const struct stream *http_link_stream(const struct http_link *link);
+
+/* Closes what nobody uses. */
+void http_origins_close_idle(struct http_client *client);
+void http_origins_free(struct http_client *client);
 
 /* To be called by an exchange when the head is there: decides what becomes of this response.
  * Returns whether its body is wanted. */
@@ -101,7 +131,8 @@ YIELDS int http_hop(struct http_chain *c);
  */
 bool http_answer_challenge(struct http_chain *c, const struct http_exchange *x);
 
-/* Fills err, error_code, error and error_long. `why`: more than err_text knows, or NULL. */
-void http_set_error(struct http_chain *c, int err, const char *why);
+/* Fills err, error_code, error and error_long. `why`: more than err_text knows, or NULL. `h2_code`:
+ * HTTP/2's for the ERR_H2_ errors. */
+void http_set_error(struct http_chain *c, int err, uint32_t h2_code, const char *why);
 
 #endif

@@ -5,7 +5,6 @@
 #include "support/test.h"
 
 static unsigned closed;
-static unsigned users_freed;
 static bool is_dead;
 
 static bool fake_is_idle_healthy(struct stream *s)
@@ -49,12 +48,6 @@ static uint64_t take(struct pool *pool, const char *host)
 
     conn_free(c);
     return mark;
-}
-
-static void free_user(void *user)
-{
-    (void)user;
-    users_freed++;
 }
 
 TEST(pool_keeps_connections_apart_by_key)
@@ -139,14 +132,11 @@ TEST(pool_closes_dead_connections_on_the_way)
     struct conn *c = conn_new(&key, &fake);
 
     pool_init(&pool, 20, 6);
-    c->user = &users_freed;
-    c->user_free = free_user;
     pool_give(&pool, c);
     give(&pool, "a", 1);
     is_dead = true;
     CHECK_EQ(take(&pool, "a"), 0);
     CHECK_EQ(closed, 2);
-    CHECK_EQ(users_freed, 1);
     CHECK_EQ(pool_idle_count(&pool), 0);
     pool_deinit(&pool);
 }
