@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """gale beside its peers, in one run: prints each figure with the peer's and the ratio.
 
-nginx is the target, alone on core 1; gale and its peer (wrk) take turns on core 0. Machines are
+nginx is the target, alone on core 1; gale and its peer (wrk, h2load) take turns on core 0. Machines are
 noisy, so pairs alternate and the best of each counts; ratios carry over to other machines, absolute
 figures do not. `bench/run.py [CASE...]` runs some cases; --list names them; --json FILE keeps the
 figures."""
 import argparse
+import collections
 import contextlib
 import json
 import os
@@ -26,6 +27,7 @@ LOAD_CORE, TARGET_CORE = "0", "1"
 
 CASES = {}
 results = {}
+Target = collections.namedtuple("Target", "plain tls h2")
 
 
 def case(fn):
@@ -41,16 +43,17 @@ def free_port():
 
 @contextlib.contextmanager
 def nginx():
-    """Starts the target; yields its plain and TLS URLs."""
+    """Starts the target; yields its URLs: plain, TLS, and TLS with HTTP/2."""
     with tempfile.TemporaryDirectory(prefix="gale-bench-") as folder:
-        port, tls_port = free_port(), free_port()
+        port, tls_port, h2_port = free_port(), free_port(), free_port()
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
              "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
              "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", f"{folder}/key.pem",
              "-out", f"{folder}/cert.pem"], check=True, capture_output=True)
         conf = (ROOT / "bench" / "nginx.conf.in").read_text(encoding="utf-8")
-        for key, value in {"DIR": folder, "PORT": port, "TLS_PORT": tls_port}.items():
+        for key, value in {"DIR": folder, "PORT": port, "TLS_PORT": tls_port,
+                           "H2_PORT": h2_port}.items():
             conf = conf.replace(f"@{key}@", str(value))
         path = pathlib.Path(folder) / "nginx.conf"
         path.write_text(conf, encoding="utf-8")
@@ -62,7 +65,8 @@ def nginx():
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                     break
                 time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}/", f"https://127.0.0.1:{tls_port}/"
+            yield Target(f"http://127.0.0.1:{port}/", f"https://127.0.0.1:{tls_port}/",
+                         f"https://127.0.0.1:{h2_port}/")
         finally:
             proc.terminate()
             proc.wait()
@@ -112,53 +116,66 @@ def show(name, text, **figures):
     print(f"{name:<22} {text}", flush=True)
 
 
-def throughput(name, url, rounds=3, seconds=5):
-    best_wrk = best_gale = (0.0, 0.0)
+def h2load(url, connections=64, seconds=5):
+    """Runs h2load, one stream a connection at a time; as wrk, without latencies."""
+    text, cpu, _, _ = run(["h2load", "-t1", f"-c{connections}", "-m1", f"-D{seconds}", url])
+    total = int(re.search(r"(\d+) succeeded", text).group(1))
+    return total / seconds, total, cpu, {}
+
+
+def throughput(name, url, peer=wrk, rounds=3, seconds=5):
+    best_peer = best_gale = (0.0, 0.0)
     for _ in range(rounds):
-        rate, total, cpu, _ = wrk(url, 64, seconds)
-        best_wrk = max(best_wrk, (rate, cpu / total * 1e6))
+        rate, total, cpu, _ = peer(url, 64, seconds)
+        best_peer = max(best_peer, (rate, cpu / total * 1e6))
         metrics, cpu, _, _, _ = gale("get.js", url, "-u", "64", "-d", f"{seconds}s")
         best_gale = max(best_gale, (metrics["http_reqs"]["count"] / seconds,
                                     cpu / metrics["http_reqs"]["count"] * 1e6))
-    ratio = best_gale[0] / best_wrk[0]
+    ratio = best_gale[0] / best_peer[0]
     show(name, f"gale {best_gale[0]:>9,.0f} req/s, {best_gale[1]:.2f} µs CPU each | "
-         f"wrk {best_wrk[0]:>9,.0f} req/s, {best_wrk[1]:.2f} µs | ratio {ratio:.2f}",
-         gale_rps=best_gale[0], wrk_rps=best_wrk[0], ratio=ratio,
-         gale_cpu_us=best_gale[1], wrk_cpu_us=best_wrk[1])
+         f"{peer.__name__} {best_peer[0]:>9,.0f} req/s, {best_peer[1]:.2f} µs | ratio {ratio:.2f}",
+         gale_rps=best_gale[0], peer_rps=best_peer[0], ratio=ratio,
+         gale_cpu_us=best_gale[1], peer_cpu_us=best_peer[1])
 
 
 @case
-def http(plain, _tls):
+def http(target):
     """requests per second on one core at 64 VUs, and the CPU time of one"""
-    throughput("http", plain)
+    throughput("http", target.plain)
 
 
 @case
-def https(_plain, tls):
+def https(target):
     """the same over TLS 1.3 (HTTP/1.1 on both sides)"""
-    throughput("https", tls)
+    throughput("https", target.tls)
 
 
 @case
-def memory(plain, _tls):
+def http2(target):
+    """HTTP/2, one connection a VU, one stream at a time, against h2load -m1"""
+    throughput("http2", target.h2, h2load)
+
+
+@case
+def memory(target):
     """resident memory per VU, with a script that checks and parses JSON"""
-    _, _, base, _, _ = gale("check_json.js", plain, "-u", "1", "-d", "2s")
+    _, _, base, _, _ = gale("check_json.js", target.plain, "-u", "1", "-d", "2s")
     for vus in (1000, 10000):
-        _, _, rss, _, _ = gale("check_json.js", plain, "-u", vus, "-d", "5s")
+        _, _, rss, _, _ = gale("check_json.js", target.plain, "-u", vus, "-d", "5s")
         per_vu = (rss - base) / (vus - 1) / 1024
         show(f"memory_{vus}", f"{per_vu:.1f} KB per VU at {vus:,} VUs ({rss / 2**20:,.0f} MB in all)",
              kb_per_vu=per_vu, rss_mb=rss / 2**20)
 
 
 @case
-def rate(plain, _tls):
+def rate(target):
     """constant-arrival-rate: the highest of some rates with no dropped iteration"""
     for wanted in (10000, 20000, 40000, 50000):
-        metrics, cpu, _, _, _ = gale("rate.js", plain, RATE=wanted, DURATION="5s", VUS=200)
+        metrics, cpu, _, _, _ = gale("rate.js", target.plain, RATE=wanted, DURATION="5s", VUS=200)
         dropped = metrics.get("dropped_iterations", {}).get("count", 0)
         p95 = metrics["http_req_duration"]["p(95)"]
         # wrk has no rate of its own: as many connections as give about that rate.
-        closest = min((wrk(plain, c, 2) for c in (1, 2, 4, 8, 16)),
+        closest = min((wrk(target.plain, c, 2) for c in (1, 2, 4, 8, 16)),
                       key=lambda r: abs(r[0] - wanted))
         show(f"rate_{wanted}", f"{metrics['http_reqs']['count'] / 5:,.0f}/s made, {dropped} dropped, "
              f"p(95) {p95:.2f} ms | wrk at {closest[0]:,.0f}/s: p(90) {closest[3].get('90', 0):.2f} "
@@ -169,7 +186,7 @@ def rate(plain, _tls):
 
 
 @case
-def start(_plain, _tls):
+def start(_target):
     """seconds to initialise 10,000 VUs, run one empty iteration on each, and end"""
     _, cpu, rss, seconds, _ = gale("empty.js", None, "-u", 10000, "-i", 10000)
     show("start_10000", f"{seconds:.2f} s for 10,000 VUs ({cpu:.2f} s CPU, {rss / 2**20:,.0f} MB)",
@@ -177,9 +194,9 @@ def start(_plain, _tls):
 
 
 @case
-def connections(plain, _tls):
+def connections(target):
     """15,000 VUs, each with its connection, one request a second"""
-    metrics, cpu, rss, seconds, _ = gale("connections.js", plain, "-u", 15000, "-d", "10s")
+    metrics, cpu, rss, seconds, _ = gale("connections.js", target.plain, "-u", 15000, "-d", "10s")
     duration = metrics["http_req_duration"]
     failed = metrics["http_req_failed"]["value"]
     show("connections_15000", f"{metrics['http_reqs']['count']:,} requests, "
@@ -189,7 +206,7 @@ def connections(plain, _tls):
 
 
 @case
-def sleepers(_plain, _tls):
+def sleepers(_target):
     """100,000 VUs that only sleep"""
     metrics, cpu, rss, seconds, _ = gale("sleep.js", None, "-u", 100000, "-d", "10s")
     late = metrics["iteration_duration"]["p(95)"] - 1000
@@ -215,9 +232,9 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if os.cpu_count() < 2:
         print("bench: one core only: gale and its target share it", file=sys.stderr)
-    with nginx() as (plain, tls):
+    with nginx() as target:
         for name in args.cases or CASES:
-            CASES[name](plain, tls)
+            CASES[name](target)
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return 0

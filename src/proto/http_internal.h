@@ -65,6 +65,7 @@ struct http_link {
     struct conn *conn;  /* HTTP/1.1: for this exchange alone */
     struct h2_conn *h2; /* HTTP/2: a reference to a shared one */
     bool is_reused;
+    struct stream_bytes before; /* what conn had moved before this exchange */
     struct dial_timing dial;
     int64_t start;     /* when a connection was asked for */
     int64_t connected; /* when it was got */

@@ -215,6 +215,7 @@ int http_link_open(struct http_exchange *x, const struct proxy *proxy)
         l->conn = pool_take(&c->client->pool, &key);
     if (l->conn) {
         l->is_reused = true;
+        l->before = l->conn->stream->bytes;
         l->connected = l->start;
         return 0;
     }
@@ -248,8 +249,13 @@ static void close_h1(struct http_exchange *x, int err)
 {
     struct http_chain *c = x->chain;
     struct conn *conn = x->link.conn;
+    struct stream_bytes now = conn->stream->bytes;
 
     x->link.conn = NULL;
+    c->client->sent += now.sent - x->link.before.sent;
+    c->client->received += now.received - x->link.before.received;
+    if (err && stream_error_text(conn->stream))
+        diag_set(&c->diag, err, "%s", stream_error_text(conn->stream));
     if (err || !x->can_reuse || !keeps_connections(c))
         conn_free(conn);
     else if (c->is_auth_round && c->request->auth == HTTP_AUTH_NTLM)
