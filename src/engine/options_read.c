@@ -1,10 +1,14 @@
 #include "engine/options_read.h"
 
 #include <ctype.h>
+#include <math.h>
 
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/err.h"
+
+/* What fits 63 bits of nanoseconds. */
+static const double DURATION_MAX_MSEC = 9.2e12;
 
 static int want(struct diag *d, const char *what, const json_t *got)
 {
@@ -17,7 +21,7 @@ static int want(struct diag *d, const char *what, const json_t *got)
 
 int options_json_nsec(const json_t *json, int64_t *nsec, struct diag *d)
 {
-    if (json_is_number(json)) {
+    if (json_is_number(json) && fabs(json_number_value(json)) < DURATION_MAX_MSEC) {
         *nsec = (int64_t)(json_number_value(json) * 1e6);
         return 0;
     }

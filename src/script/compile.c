@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "script/internal.h"
+#include "script/source_map.h"
+#include "script/typescript.h"
 
 static const char cjs_prefix[] = "(function(exports,require,module){";
 static const char cjs_suffix[] = "\n})";
@@ -44,24 +46,76 @@ static bool says(const struct file *file, const char *word)
     return str_find_str(str_from(file->data, file->len), str_of(word)) >= 0;
 }
 
-/* A hint where the reason of a syntax error is plain. */
-static void explain(JSContext *ctx, const struct file *file)
-{
-    JSValue error = JS_GetException(ctx);
-    JSValue message = JS_GetPropertyStr(ctx, error, "message");
-    char *text = NULL;
-    char *longer;
+/* --- what is compiled --------------------------------------------------------------------- */
 
-    if (str_ends_with(str_of(file->url), STR(".ts")) && JS_IsString(message))
-        text = host_strdup(ctx, message);
-    if (text) {
-        longer = mem_printf("%s (TypeScript is not supported yet: transpile it first)", text);
-        JS_SetPropertyStr(ctx, error, "message", JS_NewString(ctx, longer));
-        mem_free(longer);
-        mem_free(text);
+/* A file's text as QuickJS gets it. */
+struct text {
+    struct file file; /* with the text's data in place of the file's own */
+    char *owned;      /* NULL: it is the file's own */
+};
+
+/* The exception of a file that esbuild did not take, with its place. */
+static int throw_transpile(JSContext *ctx, const struct file *file, int err, struct diag *d)
+{
+    JSValue error;
+    char *stack;
+
+    if (err == ERR_SYNTAX)
+        JS_ThrowSyntaxError(ctx, "%s", d->message);
+    else
+        JS_ThrowReferenceError(ctx, "%s", d->message);
+    if (d->line > 0) {
+        error = JS_GetException(ctx);
+        stack = mem_printf("    at %s:%d:%d\n", file->url, d->line, d->column);
+        JS_SetPropertyStr(ctx, error, "stack", JS_NewString(ctx, stack));
+        mem_free(stack);
+        JS_Throw(ctx, error);
     }
-    JS_FreeValue(ctx, message);
-    JS_Throw(ctx, error);
+    diag_deinit(d);
+    return -1;
+}
+
+static int transpile(JSContext *ctx, const struct file *file, struct text *out)
+{
+    struct diag d = DIAG_INIT;
+    char *path = str_dup(files_path(str_of(file->url)));
+    int err =
+        typescript_compile(path, str_from(file->data, file->len), &out->owned, &out->file.len, &d);
+
+    mem_free(path);
+    if (err)
+        return throw_transpile(ctx, file, err, &d);
+    out->file.data = out->owned;
+    return 0;
+}
+
+/* Bundlers write the map into the file or beside it. A map that can't be read is done without. */
+static void read_map(struct script *script, struct module *module, const struct text *text)
+{
+    struct str base = str_of(text->file.url);
+    struct str url = source_map_url(str_from(text->file.data, text->file.len));
+    const struct file *file;
+    char *beside;
+
+    if (url.len == 0)
+        return;
+    module->map = source_map_of_data_url(url, base);
+    if (module->map || str_find(url, ':') >= 0)
+        return;
+    beside = files_resolve(base, url);
+    if (files_get(script->files, str_of(beside), false, &file, NULL) == 0)
+        module->map = source_map_parse(str_from(file->data, file->len), base);
+    mem_free(beside);
+}
+
+static int make_text(struct vu *vu, struct module *module, const struct file *file,
+                     struct text *out)
+{
+    *out = (struct text){.file = *file};
+    if (typescript_is_name(str_of(file->url)) && transpile(vu->ctx, file, out) < 0)
+        return -1;
+    read_map(vu->worker->script, module, out);
+    return 0;
 }
 
 static int keep_code(JSContext *ctx, struct module *module, JSValueConst code)
@@ -77,15 +131,10 @@ static int keep_code(JSContext *ctx, struct module *module, JSValueConst code)
     return 0;
 }
 
-JSValue loader_compile(struct vu *vu, struct module *module, const struct file *file)
+static JSValue compile_text(JSContext *ctx, struct module *module, const struct file *file)
 {
-    JSContext *ctx = vu->ctx;
     JSValue code;
 
-    if (str_ends_with(str_of(file->url), STR(".json"))) {
-        module->kind = MODULE_JSON;
-        return JS_UNDEFINED;
-    }
     module->kind = MODULE_CJS;
     code = compile_cjs(ctx, file);
     if (JS_IsException(code)) {
@@ -94,14 +143,26 @@ JSValue loader_compile(struct vu *vu, struct module *module, const struct file *
         module->uses_meta = says(file, "import.meta");
         code = JS_Eval(ctx, file->data, file->len, file->url, COMPILE_MODULE);
     }
-    if (JS_IsException(code)) {
-        explain(ctx, file);
-        return code;
-    }
-    if (keep_code(ctx, module, code) < 0) {
+    if (!JS_IsException(code) && keep_code(ctx, module, code) < 0) {
         JS_FreeValue(ctx, code);
         return JS_EXCEPTION;
     }
+    return code;
+}
+
+JSValue loader_compile(struct vu *vu, struct module *module, const struct file *file)
+{
+    struct text text;
+    JSValue code;
+
+    if (str_ends_with(str_of(file->url), STR(".json"))) {
+        module->kind = MODULE_JSON;
+        return JS_UNDEFINED;
+    }
+    if (make_text(vu, module, file, &text) < 0)
+        return JS_EXCEPTION;
+    code = compile_text(vu->ctx, module, &text.file);
+    mem_free(text.owned);
     return code;
 }
 

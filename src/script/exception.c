@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "script/internal.h"
+#include "script/source_map.h"
 
 enum { MAX_SOURCE_LINE = 200, MAX_FRAMES = 40 };
 
@@ -36,17 +37,20 @@ static bool parse_place(struct str text, struct place *out)
     return true;
 }
 
-/* Columns on the first line of a CommonJS file are counted from our wrapper's beginning. */
-static void unwrap(const struct script *script, struct place *place)
+/* From the place in what QuickJS compiled to that in the file that somebody wrote. Columns on the
+ * first line of a CommonJS file are counted from our wrapper's beginning. */
+static void restore(const struct script *script, struct place *place)
 {
-    const struct module *module;
+    const struct module *module = map_get(&script->modules, place->url);
     int prefix = (int)loader_cjs_prefix_len;
+    struct source_place source;
 
-    if (place->line != 1 || place->column <= prefix)
+    if (!module)
         return;
-    module = map_get(&script->modules, place->url);
-    if (module && module->kind == MODULE_CJS)
+    if (place->line == 1 && place->column > prefix && module->kind == MODULE_CJS)
         place->column -= prefix;
+    if (module->map && source_map_find(module->map, place->line, place->column, &source))
+        *place = (struct place){source.url, source.line, source.column};
 }
 
 static void append_frame(const struct script *script, struct buf *out, struct str line)
@@ -76,7 +80,7 @@ static void append_frame(const struct script *script, struct buf *out, struct st
         buf_append_c(out, " (");
     }
     if (parse_place(frame, &place)) {
-        unwrap(script, &place);
+        restore(script, &place);
         buf_printf(out, "%.*s:%d:%d", STR_ARG(place.url), place.line, place.column);
     } else {
         buf_append_str(out, frame);
@@ -157,7 +161,7 @@ static bool first_place(struct vu *vu, const char *stack, struct place *out)
         ptrdiff_t url = str_find_str(line, STR("file://"));
 
         if (url >= 0 && parse_place(str_from_index(line, (size_t)url), out)) {
-            unwrap(vu->worker->script, out);
+            restore(vu->worker->script, out);
             return true;
         }
     }

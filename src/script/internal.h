@@ -33,8 +33,9 @@ struct module {
     enum module_kind kind;
     uint8_t *code; /* bytecode of this file alone; NULL once it is in the pack */
     size_t code_len;
-    uint32_t index; /* in the pack */
-    bool uses_meta; /* it says import.meta somewhere */
+    uint32_t index;         /* in the pack */
+    bool uses_meta;         /* it says import.meta somewhere */
+    struct source_map *map; /* owned: where its lines came from; NULL: they are its own */
 };
 
 struct script {

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "script/loader.h"
+#include "script/source_map.h"
 
 /* --- specifiers --------------------------------------------------------------------------- */
 
@@ -182,6 +183,7 @@ struct module *loader_find_module(struct vu *vu, struct str url, JSValue *code)
     map_remove(&script->modules, url);
     mem_free(module->url);
     mem_free(module->code);
+    source_map_free(module->map);
     mem_free(module);
     return NULL;
 }
@@ -201,11 +203,7 @@ static JSModuleDef *import_file(struct vu *vu, const char *url)
     module = loader_find_module(vu, str_of(url), &code);
     if (!module)
         return NULL;
-    if (module->kind == MODULE_JSON) {
-        host_throw(vu->ctx, "%s: JSON can't be imported; use JSON.parse(open(...))", module->url);
-        return NULL;
-    }
-    if (module->kind == MODULE_CJS)
+    if (module->kind != MODULE_ESM)
         return loader_import_cjs(vu, module, code);
     m = JS_VALUE_GET_PTR(code);
     if (module->uses_meta && loader_set_meta(vu->ctx, code, module->url) < 0)

@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 #include "script/heap.h"
 #include "script/internal.h"
+#include "script/source_map.h"
 
 /* --- what the first run finds ------------------------------------------------------------- */
 
@@ -183,6 +184,7 @@ static void free_module(void *value)
 
     mem_free(module->url);
     mem_free(module->code);
+    source_map_free(module->map);
     mem_free(module);
 }
 

@@ -95,6 +95,17 @@ static void note_goaway(struct h2_conn *c, const nghttp2_goaway *goaway)
     c->goaway_code = goaway->error_code;
 }
 
+static void note_end(struct h2_stream *s, int64_t now)
+{
+    s->end = now;
+    s->has_ended = s->status > 0;
+    if (s->has_ended)
+        return;
+    s->err = ERR_HTTP;
+    s->why = "the response ended without a final status";
+    nghttp2_submit_rst_stream(s->_conn->session, NGHTTP2_FLAG_NONE, s->_id, NGHTTP2_PROTOCOL_ERROR);
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
     struct h2_conn *c = arg;
@@ -109,10 +120,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS)
         take_fields(s);
-    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
-        s->has_ended = true;
-        s->end = c->ready;
-    }
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+        note_end(s, c->ready);
     h2_stream_wake(s);
     return 0;
 }
