@@ -183,6 +183,8 @@ MUST_USE int host_set_key(JSContext *ctx, JSValueConst object, struct str key, J
 
 /* Sleeps on the VU's fiber. 0, or -1 with the exception of an interrupted iteration. */
 MUST_USE YIELDS int host_sleep_until(JSContext *ctx, int64_t deadline);
+/* The same, but fiber_wake(vu->fiber) ends it early. */
+MUST_USE YIELDS int host_park_until(JSContext *ctx, int64_t deadline);
 
 /* Text of the pending exception, "Error: boom\n\tat f (file:///x.js:1:2)\n": heap; clears it. */
 char *host_exception_text(JSContext *ctx);

@@ -18,6 +18,7 @@ extern const struct js_part js_part_streams;
 extern const struct js_part js_part_url;
 extern const struct js_part js_part_web;
 extern const struct js_part js_part_webcrypto;
+extern const struct js_part js_part_websocket;
 
 /* Runs the part in this VU and gives its interface. */
 JSValue js_part_call(JSContext *ctx, const struct js_part *part, JSValueConst native);

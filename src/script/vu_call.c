@@ -438,13 +438,13 @@ enum call_end vu_call(struct vu *vu, JSValueConst fn, int argc, JSValueConst *ar
     return vu_settle(vu, JS_Call(vu->ctx, fn, JS_UNDEFINED, argc, argv), result);
 }
 
-int host_sleep_until(JSContext *ctx, int64_t deadline)
+static int wait_until(JSContext *ctx, int64_t deadline, int (*wait)(int64_t deadline))
 {
     struct vu *vu = vu_of(ctx);
     struct vu_private *p = vu->_private;
 
     if (!vu_must_stop(vu)) {
-        if (fiber_sleep_until(deadline < p->deadline ? deadline : p->deadline) < 0)
+        if (wait(deadline < p->deadline ? deadline : p->deadline) == ERR_CANCELLED)
             vu->interrupted = true;
         p->slice_start = clock_now();
         if (!vu_must_stop(vu))
@@ -452,4 +452,14 @@ int host_sleep_until(JSContext *ctx, int64_t deadline)
     }
     host_throw_interrupted(ctx);
     return -1;
+}
+
+int host_sleep_until(JSContext *ctx, int64_t deadline)
+{
+    return wait_until(ctx, deadline, fiber_sleep_until);
+}
+
+int host_park_until(JSContext *ctx, int64_t deadline)
+{
+    return wait_until(ctx, deadline, fiber_park_until);
 }
