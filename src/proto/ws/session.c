@@ -196,10 +196,22 @@ int ws_close(struct ws *ws, int code, struct str reason, int64_t deadline)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
+/* wslay stops reading when the peer breaks a rule; which one, the close frame says that it sent. */
+static void note_breach(struct ws *ws)
+{
+    uint16_t code = wslay_event_get_status_code_sent(ws->wslay);
+
+    if (!ws->broken && !wslay_event_get_read_enabled(ws->wslay) &&
+        !wslay_event_get_close_received(ws->wslay))
+        ws->broken =
+            code && code != WS_NO_STATUS && code != WS_ABNORMAL ? code : WSLAY_CODE_PROTOCOL_ERROR;
+}
+
 /* The next bytes to wslay; 0, or how the stream ended. */
 YIELDS static int feed(struct ws *ws, int64_t deadline)
 {
-    ptrdiff_t got = 0;
+    ptrdiff_t got;
+    int err;
 
     if (ws->early_left.len) {
         ws->input = ws->early_left;
@@ -212,13 +224,9 @@ YIELDS static int feed(struct ws *ws, int64_t deadline)
     }
     wslay_event_recv(ws->wslay);
     ws->input.len = 0;
-    if (!ws->broken && !wslay_event_get_read_enabled(ws->wslay) &&
-        !wslay_event_get_close_received(ws->wslay)) {
-        ws->broken = wslay_event_get_status_code_sent(ws->wslay);
-        ws->broken =
-            ws->broken && ws->broken != WS_ABNORMAL ? ws->broken : WSLAY_CODE_PROTOCOL_ERROR;
-    }
-    return flush(ws, deadline);
+    err = flush(ws, deadline);
+    note_breach(ws);
+    return err;
 }
 
 static const char *code_text(uint16_t code)
