@@ -87,7 +87,8 @@ static ptrdiff_t mem_read(struct stream *s, void *out, size_t size, int64_t dead
     if (err)
         return err;
     size = min_size(size, e->in.len);
-    memcpy(out, e->in.data, size);
+    if (size)
+        memcpy(out, e->in.data, size);
     buf_consume(&e->in, size);
     e->read += size;
     s->bytes.received += size;

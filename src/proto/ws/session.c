@@ -37,6 +37,7 @@ struct ws {
     struct buf out;
     uint16_t broken; /* the close code of a rule that the peer broke; 0: none */
     bool is_writing;
+    bool is_closing; /* ws_close was called */
 };
 
 /* Read into by every connection of the thread: a stream parks before it has read something, never
@@ -189,6 +190,7 @@ int ws_close(struct ws *ws, int code, struct str reason, int64_t deadline)
 {
     if (wslay_event_get_close_sent(ws->wslay))
         return 0;
+    ws->is_closing = true;
     /* It refuses when one is queued already. */
     wslay_event_queue_close(ws->wslay, (uint16_t)code, (const uint8_t *)reason.ptr, reason.len);
     return flush(ws, deadline);
@@ -196,21 +198,24 @@ int ws_close(struct ws *ws, int code, struct str reason, int64_t deadline)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* wslay stops reading when the peer breaks a rule; which one, the close frame says that it sent. */
-static void note_breach(struct ws *ws)
+/* When the peer breaks a rule, wslay sends a close frame of its own, which says which one. */
+static void note_breach(struct ws *ws, int result)
 {
     uint16_t code = wslay_event_get_status_code_sent(ws->wslay);
+    bool is_own = wslay_event_get_close_sent(ws->wslay) && !ws->is_closing &&
+                  !wslay_event_get_close_received(ws->wslay);
 
-    if (!ws->broken && !wslay_event_get_read_enabled(ws->wslay) &&
-        !wslay_event_get_close_received(ws->wslay))
-        ws->broken =
-            code && code != WS_NO_STATUS && code != WS_ABNORMAL ? code : WSLAY_CODE_PROTOCOL_ERROR;
+    if (ws->broken || (result == 0 && !is_own))
+        return;
+    ws->broken =
+        code && code != WS_NO_STATUS && code != WS_ABNORMAL ? code : WSLAY_CODE_PROTOCOL_ERROR;
 }
 
 /* The next bytes to wslay; 0, or how the stream ended. */
 YIELDS static int feed(struct ws *ws, int64_t deadline)
 {
     ptrdiff_t got;
+    int result;
     int err;
 
     if (ws->early_left.len) {
@@ -222,10 +227,10 @@ YIELDS static int feed(struct ws *ws, int64_t deadline)
             return got == 0 ? ERR_UNEXPECTED_EOF : (int)got;
         ws->input = str_from(input, (size_t)got);
     }
-    wslay_event_recv(ws->wslay);
+    result = wslay_event_recv(ws->wslay);
     ws->input.len = 0;
     err = flush(ws, deadline);
-    note_breach(ws);
+    note_breach(ws, result);
     return err;
 }
 

@@ -205,7 +205,7 @@ static const struct breach breaches[] = {
     {BYTES("\x09\x01x"), "websocket: close 1002 (protocol error)"},        /* a fragmented ping */
     {BYTES("\x89\x7e\x00\x80"), "websocket: close 1002 (protocol error)"}, /* a long ping */
     {BYTES("\x81\x02\xc3\x28"), "websocket: close 1007 (invalid payload data)"}, /* no UTF-8 */
-    {BYTES("\x82\x7f\x00\x00\x00\x00\x40\x00\x00\x00"),
+    {BYTES("\x82\x7f\x00\x00\x00\x00\x40\x00\x00\x00x"),
      "websocket: close 1009 (message too big)"}, /* 1 GB */
     {BYTES("\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff"),
      "websocket: close 1002 (protocol error)"}, /* more than 63 bits */
