@@ -120,11 +120,10 @@ MUST_USE YIELDS int h2_stream_open(struct h2_conn *conn, struct h2_stream *strea
 MUST_USE YIELDS int h2_stream_send(struct h2_stream *stream, struct str data, bool ends,
                                    int64_t deadline);
 
-/* Waits for the head; for at least one byte of the body or the response's end; for the end. 0 or
- * stream->err, ERR_TIMEOUT, ERR_CANCELLED. */
-MUST_USE YIELDS int h2_stream_wait_head(struct h2_stream *stream, int64_t deadline);
-MUST_USE YIELDS int h2_stream_wait_data(struct h2_stream *stream, int64_t deadline);
+/* Waits for the response's end; for more of the body than the `have` bytes that wait in it, or the
+ * end. 0 or stream->err, ERR_TIMEOUT, ERR_CANCELLED. */
 MUST_USE YIELDS int h2_stream_wait_end(struct h2_stream *stream, int64_t deadline);
+MUST_USE YIELDS int h2_stream_wait_more(struct h2_stream *stream, size_t have, int64_t deadline);
 
 /* Drops bytes from the front of the body and lets the server send as many more. */
 void h2_stream_consume(struct h2_stream *stream, size_t len);

@@ -209,46 +209,23 @@ int h2_stream_send(struct h2_stream *s, struct str data, bool ends, int64_t dead
 
 /* --- the response ------------------------------------------------------------------------- */
 
-static bool has_head(const struct h2_stream *s)
-{
-    return s->status > 0;
-}
-
-static bool has_data(const struct h2_stream *s)
-{
-    return s->body.len > 0 || s->has_ended;
-}
-
-static bool has_ended(const struct h2_stream *s)
-{
-    return s->has_ended;
-}
-
-YIELDS static int wait_until(struct h2_stream *s, bool (*is_done)(const struct h2_stream *),
-                             int64_t deadline)
+/* Until the response has ended, or `have` bytes are not all of the body any more. */
+int h2_stream_wait_more(struct h2_stream *s, size_t have, int64_t deadline)
 {
     int err = 0;
 
     s->_reader = fiber_current();
-    while (err == 0 && !is_done(s) && !s->is_closed)
+    while (err == 0 && !s->has_ended && s->body.len <= have && !s->is_closed)
         err = fiber_park_until(deadline);
     s->_reader = NULL;
-    return is_done(s) ? 0 : s->is_closed ? s->err : err;
-}
-
-int h2_stream_wait_head(struct h2_stream *s, int64_t deadline)
-{
-    return wait_until(s, has_head, deadline);
-}
-
-int h2_stream_wait_data(struct h2_stream *s, int64_t deadline)
-{
-    return wait_until(s, has_data, deadline);
+    if (s->has_ended || s->body.len > have)
+        return 0;
+    return s->is_closed ? s->err : err;
 }
 
 int h2_stream_wait_end(struct h2_stream *s, int64_t deadline)
 {
-    return wait_until(s, has_ended, deadline);
+    return h2_stream_wait_more(s, SIZE_MAX, deadline);
 }
 
 void h2_stream_consume(struct h2_stream *s, size_t len)
