@@ -49,6 +49,7 @@ struct script {
     uint32_t packed_count;
     uint8_t *pack; /* bytecode of all files: one array of modules and functions */
     size_t pack_len;
+    struct map protos;   /* struct pb_schema *, owned; see grpc/protos.h */
     struct map builtins; /* names; the value is the host_module */
     const char **builtin_names;
 

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
+#include "script/grpc/protos.h"
 #include "script/heap.h"
 #include "script/internal.h"
 #include "script/source_map.h"
@@ -161,6 +162,7 @@ int script_open(const struct script_open *how, struct script **out, struct diag 
     script->memory_limit = how->memory_limit ? how->memory_limit : DEFAULT_MEMORY_LIMIT;
     map_init(&script->env);
     map_init(&script->modules);
+    map_init(&script->protos);
     map_init(&script->builtins);
     map_init(&script->functions);
     copy_env(script, how->env);
@@ -195,6 +197,7 @@ void script_free(struct script *script)
     shared_arrays_free(script->arrays);
     map_deinit_with(&script->env, mem_free);
     map_deinit_with(&script->modules, free_module);
+    map_deinit_with(&script->protos, protos_free);
     map_deinit(&script->builtins);
     map_deinit(&script->functions);
     mem_free(script->packed);

@@ -277,7 +277,9 @@ bool grpc_receive(struct grpc_call *c, struct str *message)
             finish(c, GRPC_INTERNAL, STR("grpc: the response ended within a message"));
         else if (s->has_ended)
             take_end(c);
-        else
+        else if (length >= 0)
+            h2_stream_want_more(s); /* the message may be larger than the window */
+        if (!c->_is_over)
             err = h2_stream_wait_more(s, before, c->deadline);
         if (err)
             fail(c, err);

@@ -97,8 +97,9 @@ struct h2_stream {
     struct str _out; /* data that is not yet with nghttp2 */
     bool _out_ends;  /* after it the request is complete */
     bool _is_deferred;
-    bool _is_sent; /* all that there is to send is with nghttp2 */
-    bool _drops;   /* the body is not wanted */
+    bool _is_sent;    /* all that there is to send is with nghttp2 */
+    bool _drops;      /* the body is not wanted */
+    size_t _credited; /* bytes at the front of the body that the server knows to be taken */
 };
 
 struct h2_request {
@@ -127,6 +128,8 @@ MUST_USE YIELDS int h2_stream_wait_more(struct h2_stream *stream, size_t have, i
 
 /* Drops bytes from the front of the body and lets the server send as many more. */
 void h2_stream_consume(struct h2_stream *stream, size_t len);
+/* Lets it send as many bytes as wait in the body, which stay: what they begin is not complete. */
+void h2_stream_want_more(struct h2_stream *stream);
 
 /* Ends the stream, by a RST_STREAM if the server may still be at it. Never parks; the arena may be
  * reset afterwards. */

@@ -228,13 +228,27 @@ int h2_stream_wait_end(struct h2_stream *s, int64_t deadline)
     return h2_stream_wait_more(s, SIZE_MAX, deadline);
 }
 
+static void credit(struct h2_stream *s, size_t len)
+{
+    if (len == 0 || !s->_conn || s->_conn->err)
+        return;
+    nghttp2_session_consume(s->_conn->session, s->_id, len);
+    h2_conn_flush_later(s->_conn);
+}
+
 void h2_stream_consume(struct h2_stream *s, size_t len)
 {
+    size_t known = len < s->_credited ? len : s->_credited;
+
     buf_consume(&s->body, len);
-    if (s->_conn && !s->_conn->err) {
-        nghttp2_session_consume(s->_conn->session, s->_id, len);
-        h2_conn_flush_later(s->_conn);
-    }
+    s->_credited -= known;
+    credit(s, len - known);
+}
+
+void h2_stream_want_more(struct h2_stream *s)
+{
+    credit(s, s->body.len - s->_credited);
+    s->_credited = s->body.len;
 }
 
 /* --- codes -------------------------------------------------------------------------------- */

@@ -104,6 +104,9 @@ struct http_vu *http_vu_make(JSContext *ctx);
 
 int http_worker_init(struct script_worker *worker, struct diag *d);
 void http_worker_deinit(struct script_worker *worker);
+/* A dialer by the worker's options, but for TLS. */
+MUST_USE int http_worker_dialer(struct script_worker *worker, const struct tls_config *tls,
+                                struct dialer **out, struct diag *d);
 void http_vu_free(struct vu *vu);
 void http_iteration_begin(struct vu *vu);
 void http_iteration_end(struct vu *vu);

@@ -178,7 +178,6 @@ static void read_numbers(struct http_worker *w, const struct options *o)
 static int read_options(struct http_worker *w, struct script_worker *worker, struct diag *d)
 {
     const struct options *o = worker->options;
-    struct dialer_options dialer = {0};
     int err;
 
     read_numbers(w, o);
@@ -189,13 +188,17 @@ static int read_options(struct http_worker *w, struct script_worker *worker, str
         err = proxy_config_new(lookup_env, NULL, &w->proxies, d);
     if (err == 0 && options_is_set(o, OPTION_LOCAL_IPS))
         err = addr_pool_parse(options_text(o, OPTION_LOCAL_IPS), &w->local_ips, d);
-    if (err)
-        return err;
-    read_dns(o, &dialer.dns);
-    dialer.rules = w->rules;
-    dialer.tls = w->tls;
-    dialer.proxies = w->proxies;
-    return dialer_new(worker->env->loop, &dialer, &w->dialer, d);
+    return err ? err : http_worker_dialer(worker, w->tls, &w->dialer, d);
+}
+
+int http_worker_dialer(struct script_worker *worker, const struct tls_config *tls,
+                       struct dialer **out, struct diag *d)
+{
+    const struct http_worker *w = worker->http;
+    struct dialer_options dialer = {.rules = w->rules, .tls = tls, .proxies = w->proxies};
+
+    read_dns(worker->options, &dialer.dns);
+    return dialer_new(worker->env->loop, &dialer, out, d);
 }
 
 int http_worker_init(struct script_worker *worker, struct diag *d)

@@ -1,0 +1,79 @@
+/* What the files of k6/net/grpc share; nobody else includes it.
+ *
+ * client.c has the Client's connection and schemas, invoke.c unary calls, stream.c streams,
+ * values.c what both make of JavaScript's values and of gRPC's. */
+#ifndef SCRIPT_GRPC_INTERNAL_H
+#define SCRIPT_GRPC_INTERNAL_H
+
+#include "proto/grpc/grpc.h"
+#include "script/grpc/protos.h"
+#include "script/http/internal.h"
+
+/* --- the client --------------------------------------------------------------------------- */
+
+struct grpc_client {
+    const struct pb_schema **schemas; /* those of load() and loadProtoset(); the list is owned */
+    size_t schema_count;
+    struct h2_conn *conn; /* a reference; NULL: not connected */
+    struct str authority; /* heap */
+    struct str address;   /* heap: as the script gave it */
+    bool is_tls;
+    size_t max_receive;
+    size_t max_send; /* 0: no limit */
+    struct loop *loop;
+    struct http_vu *http;
+    struct dialer *dialer; /* owned: one with TLS of its own; NULL: the worker's */
+    struct tls_config *tls;
+};
+
+extern struct host_class grpc_client_class;
+
+/* The method of that name, and the schema it is in; NULL: an exception. */
+const struct pb_method *grpc_find_method(JSContext *ctx, const struct grpc_client *client,
+                                         struct str name, const struct pb_schema **schema);
+
+/* --- one call ----------------------------------------------------------------------------- */
+
+/* A call of a method with the script's parameters: what unary calls and streams have in common. */
+struct grpc_op {
+    struct arena arena;
+    struct grpc_client *client; /* only while JavaScript runs: it may go meanwhile */
+    struct h2_conn *conn;       /* a reference */
+    const struct pb_schema *schema;
+    const struct pb_method *method;
+    struct grpc_call call;
+    tagset_id tags;
+    struct vu *vu;
+    int64_t timeout;
+    bool discards;
+    size_t max_send;
+};
+
+/* Reads method and params; -1: an exception, and nothing to free. `timeout`: the default. */
+MUST_USE int grpc_op_init(JSContext *ctx, struct grpc_op *op, struct grpc_client *client,
+                          JSValueConst method, JSValueConst params, int64_t timeout);
+/* The same for a method that is known. */
+MUST_USE int grpc_op_init_method(JSContext *ctx, struct grpc_op *op, struct grpc_client *client,
+                                 const struct pb_method *method, const struct pb_schema *schema,
+                                 JSValueConst params, int64_t timeout);
+void grpc_op_deinit(struct grpc_op *op);
+
+/* A script's value as a message of the method's input, in the arena. -1: an exception. */
+MUST_USE int grpc_encode(JSContext *ctx, struct grpc_op *op, JSValueConst value, struct str *out);
+/* A message of the method's output as a value. */
+JSValue grpc_decode(JSContext *ctx, const struct grpc_op *op, struct str message);
+
+/* {name: [value, ...]} */
+JSValue grpc_metadata_object(JSContext *ctx, const struct http_header *list, size_t count);
+/* {code, message, details} of a call that has ended badly. */
+JSValue grpc_error_object(JSContext *ctx, const struct grpc_op *op);
+/* The tags with the status of the call. */
+tagset_id grpc_tags_with_status(const struct grpc_op *op, int status);
+
+/* --- functions of the Client -------------------------------------------------------------- */
+
+JSValue grpc_invoke(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv);
+JSValue grpc_async_invoke(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv);
+JSValue grpc_health_check(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv);
+
+#endif

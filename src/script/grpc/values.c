@@ -1,0 +1,350 @@
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/mem.h"
+#include "metrics/shard.h"
+#include "proto/pb/json.h"
+#include "proto/pb/wire.h"
+#include "script/grpc/internal.h"
+
+enum { JSON_MAX = 256 * 1024 * 1024 };
+
+/* --- messages ----------------------------------------------------------------------------- */
+
+int grpc_encode(JSContext *ctx, struct grpc_op *op, JSValueConst value, struct str *out)
+{
+    JSValue text = JS_JSONStringify(ctx, value, JS_UNDEFINED, JS_UNDEFINED);
+    struct buf bytes = BUF_INIT(op->max_send ? op->max_send : JSON_MAX);
+    struct diag d = DIAG_INIT;
+    json_t *json = NULL;
+    struct str source;
+    int err;
+
+    if (JS_IsException(text))
+        return -1;
+    err = JS_IsString(text) ? host_str(ctx, text, &source) : 0;
+    JS_FreeValue(ctx, text);
+    if (err < 0)
+        return -1;
+    json = JS_IsString(text)
+               ? json_loadb(source.ptr, source.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
+               : json_null();
+    err = pb_from_json(op->schema, op->method->input, json, &bytes, &d);
+    json_decref(json);
+    if (err == 0)
+        *out = arena_str(&op->arena, buf_str(&bytes));
+    else
+        host_throw(ctx, "the request is no %.*s: %s", STR_ARG(op->method->input_name),
+                   d.message ? d.message : "it is larger than maxSendSize");
+    diag_deinit(&d);
+    buf_deinit(&bytes);
+    return err ? -1 : 0;
+}
+
+static JSValue parse(JSContext *ctx, const struct buf *json)
+{
+    return JS_ParseJSON(ctx, json->data ? json->data : "null", json->data ? json->len : 4, "gRPC");
+}
+
+JSValue grpc_decode(JSContext *ctx, const struct grpc_op *op, struct str message)
+{
+    struct buf json = BUF_INIT(JSON_MAX);
+    struct diag d = DIAG_INIT;
+    JSValue value;
+
+    if (pb_to_json(op->schema, op->method->output, message, &json, &d) == 0)
+        value = parse(ctx, &json);
+    else
+        value = host_throw(ctx, "the response is no %.*s: %s", STR_ARG(op->method->output_name),
+                           d.message ? d.message : "it is too large");
+    diag_deinit(&d);
+    buf_deinit(&json);
+    return value;
+}
+
+/* --- metadata ----------------------------------------------------------------------------- */
+
+/* A value of a "-bin" name is bytes, in base64 on the wire. */
+static JSValue metadata_value(JSContext *ctx, const struct http_header *h)
+{
+    struct buf bytes = BUF_INIT(h->value.len + 4);
+    JSValue value;
+
+    if (str_ends_with(h->name, STR("-bin")) && base64_decode(h->value, &bytes))
+        value = host_string(ctx, buf_str(&bytes));
+    else
+        value = host_string(ctx, h->value);
+    buf_deinit(&bytes);
+    return value;
+}
+
+JSValue grpc_metadata_object(JSContext *ctx, const struct http_header *list, size_t count)
+{
+    JSValue object = JS_NewObject(ctx);
+
+    for (size_t i = 0; i < count; i++) {
+        JSAtom name = JS_NewAtomLen(ctx, list[i].name.ptr, list[i].name.len);
+        JSValue values = JS_GetProperty(ctx, object, name);
+        int64_t len = 0;
+
+        if (!JS_IsObject(values)) {
+            values = JS_NewArray(ctx);
+            JS_DefinePropertyValue(ctx, object, name, JS_DupValue(ctx, values), JS_PROP_C_W_E);
+        } else {
+            len = host_length(ctx, values);
+        }
+        JS_SetPropertyUint32(ctx, values, (uint32_t)len, metadata_value(ctx, &list[i]));
+        JS_FreeValue(ctx, values);
+        JS_FreeAtom(ctx, name);
+    }
+    return object;
+}
+
+static struct str metadata_text(struct grpc_op *op, struct str name, const struct host_bytes *value)
+{
+    struct str bytes = str_from((const char *)value->ptr, value->len);
+    struct buf text = BUF_INIT(SIZE_MAX);
+    struct str result;
+
+    if (!str_ends_with(name, STR("-bin")))
+        return arena_str(&op->arena, bytes);
+    base64_encode(bytes, BASE64_STD, false, &text);
+    result = arena_str(&op->arena, buf_str(&text));
+    buf_deinit(&text);
+    return result;
+}
+
+struct metadata {
+    struct grpc_op *op;
+    struct http_header *items;
+    size_t count;
+    size_t room;
+};
+
+static int add_metadata(JSContext *ctx, struct str key, JSValueConst value, void *arg)
+{
+    struct metadata *m = arg;
+    struct str name = arena_str(&m->op->arena, key);
+    struct host_bytes bytes;
+    struct str text;
+
+    if (host_bytes(ctx, value, &bytes) < 0)
+        return -1;
+    text = metadata_text(m->op, name, &bytes);
+    host_bytes_release(ctx, &bytes);
+    if (!header_is_token(name) || !header_is_value(text)) {
+        JS_ThrowTypeError(ctx, "params.metadata: \"%.*s\" can't be sent", STR_ARG(name));
+        return -1;
+    }
+    if (m->count == m->room) {
+        size_t room = m->room * 2 + 8;
+        struct http_header *more = arena_alloc(&m->op->arena, room * sizeof *more);
+
+        if (m->count)
+            memcpy(more, m->items, m->count * sizeof *more);
+        m->items = more;
+        m->room = room;
+    }
+    m->items[m->count++] = (struct http_header){name, text};
+    return 0;
+}
+
+static int read_metadata(JSContext *ctx, struct grpc_op *op, JSValueConst params)
+{
+    JSValue value = host_get(ctx, params, "metadata");
+    struct metadata m = {.op = op};
+    int err = JS_IsException(value) ? -1 : 0;
+
+    if (err == 0 && JS_IsObject(value))
+        err = host_each(ctx, value, add_metadata, &m);
+    JS_FreeValue(ctx, value);
+    op->call.metadata = m.items;
+    op->call.metadata_count = m.count;
+    return err;
+}
+
+/* --- parameters --------------------------------------------------------------------------- */
+
+static int read_timeout(JSContext *ctx, struct grpc_op *op, JSValueConst params)
+{
+    JSValue value = host_get(ctx, params, "timeout");
+    int err = JS_IsException(value) ? -1 : 0;
+
+    if (err == 0 && !host_is_nullish(value))
+        err = host_duration(ctx, value, "params.timeout", &op->timeout);
+    JS_FreeValue(ctx, value);
+    return err;
+}
+
+static int read_tags(JSContext *ctx, struct grpc_op *op, JSValueConst params)
+{
+    JSValue value = host_get(ctx, params, "tags");
+    int err =
+        JS_IsException(value) ? -1 : host_tags(ctx, value, "params.tags", op->vu->tags, &op->tags);
+
+    JS_FreeValue(ctx, value);
+    return err;
+}
+
+static int read_params(JSContext *ctx, struct grpc_op *op, JSValueConst params)
+{
+    int discards;
+
+    if (!JS_IsObject(params))
+        return 0;
+    discards = host_get_bool(ctx, params, "discardResponseMessage", false);
+    op->discards = discards > 0;
+    return discards < 0 || read_metadata(ctx, op, params) < 0 ||
+                   read_timeout(ctx, op, params) < 0 || read_tags(ctx, op, params) < 0
+               ? -1
+               : 0;
+}
+
+/* url, service, method: k6's tags of a call. */
+static void add_tags(struct grpc_op *op)
+{
+    struct shard *shard = op->vu->shard;
+    struct str name = op->method->name;
+    ptrdiff_t slash = str_rfind(name, '/');
+    struct str url =
+        str_of(arena_printf(&op->arena, "%.*s/%.*s", STR_ARG(op->client->address), STR_ARG(name)));
+    tag_id ids[4];
+    size_t count = 0;
+
+    if (vu_has_system_tag(op->vu, SYSTEM_TAG_URL))
+        ids[count++] = shard_tag(shard, STR("url"), url);
+    if (vu_has_system_tag(op->vu, SYSTEM_TAG_NAME))
+        ids[count++] = shard_tag(shard, STR("name"), url);
+    if (vu_has_system_tag(op->vu, SYSTEM_TAG_SERVICE))
+        ids[count++] = shard_tag(shard, STR("service"), str_slice(name, 0, (size_t)slash));
+    if (vu_has_system_tag(op->vu, SYSTEM_TAG_METHOD))
+        ids[count++] = shard_tag(shard, STR("method"), str_from_index(name, (size_t)slash + 1));
+    op->tags = shard_tagset(shard, op->tags, ids, count);
+}
+
+tagset_id grpc_tags_with_status(const struct grpc_op *op, int status)
+{
+    char text[16];
+    tag_id id;
+
+    if (!vu_has_system_tag(op->vu, SYSTEM_TAG_STATUS))
+        return op->tags;
+    snprintf(text, sizeof text, "%d", status);
+    id = shard_tag(op->vu->shard, STR("status"), str_of(text));
+    return shard_tagset(op->vu->shard, op->tags, &id, 1);
+}
+
+int grpc_op_init(JSContext *ctx, struct grpc_op *op, struct grpc_client *client,
+                 JSValueConst method, JSValueConst params, int64_t timeout)
+{
+    const struct pb_schema *schema;
+    const struct pb_method *found;
+    struct str name;
+
+    if (host_str(ctx, method, &name) < 0)
+        return -1;
+    found = grpc_find_method(ctx, client, name, &schema);
+    return found ? grpc_op_init_method(ctx, op, client, found, schema, params, timeout) : -1;
+}
+
+int grpc_op_init_method(JSContext *ctx, struct grpc_op *op, struct grpc_client *client,
+                        const struct pb_method *method, const struct pb_schema *schema,
+                        JSValueConst params, int64_t timeout)
+{
+    *op = (struct grpc_op){.client = client, .vu = vu_of(ctx), .timeout = timeout};
+    op->tags = op->vu->tags;
+    op->max_send = client->max_send;
+    if (!client->conn || !h2_conn_is_open(client->conn)) {
+        host_throw(ctx, client->conn ? "the gRPC connection is closed: call client.connect() again"
+                                     : "no gRPC connection, you must call connect first");
+        return -1;
+    }
+    op->method = method;
+    op->schema = schema;
+    arena_init(&op->arena);
+    if (read_params(ctx, op, params) < 0) {
+        arena_deinit(&op->arena);
+        return -1;
+    }
+    add_tags(op);
+    op->conn = h2_conn_ref(client->conn);
+    op->call.conn = op->conn;
+    op->call.arena = &op->arena;
+    op->call.scheme = client->is_tls ? STR("https") : STR("http");
+    op->call.authority = arena_str(&op->arena, client->authority);
+    op->call.path = str_of(arena_printf(&op->arena, "/%.*s", STR_ARG(op->method->name)));
+    op->call.user_agent = str_of(client->http->worker->user_agent);
+    op->call.max_receive = client->max_receive;
+    op->call.timeout = op->timeout;
+    return 0;
+}
+
+void grpc_op_deinit(struct grpc_op *op)
+{
+    grpc_close(&op->call);
+    h2_conn_unref(op->conn);
+    arena_deinit(&op->arena);
+}
+
+/* --- errors ------------------------------------------------------------------------------- */
+
+/* A google.protobuf.Any of the details; its type may be unknown here. */
+static JSValue detail_value(JSContext *ctx, const struct grpc_op *op, struct str any)
+{
+    const struct pb_message *type = pb_schema_message(op->schema, STR("google.protobuf.Any"));
+    struct pb_reader r = pb_reader_of(any);
+    struct pb_field_value f;
+    struct buf json = BUF_INIT(JSON_MAX);
+    JSValue value = JS_UNDEFINED;
+
+    if (type && pb_to_json(op->schema, type, any, &json, NULL) == 0)
+        value = parse(ctx, &json);
+    buf_deinit(&json);
+    if (!JS_IsUndefined(value))
+        return value;
+    value = JS_NewObject(ctx);
+    while (pb_next(&r, &f) == 1) {
+        if (f.type == PB_BYTES && f.number == 1)
+            JS_SetPropertyStr(ctx, value, "@type", host_string(ctx, f.bytes));
+        else if (f.type == PB_BYTES && f.number == 2)
+            JS_SetPropertyStr(ctx, value, "value", host_array_buffer(ctx, f.bytes));
+    }
+    return value;
+}
+
+/* google.rpc.Status: its details are field 3. */
+static JSValue details_array(JSContext *ctx, const struct grpc_op *op)
+{
+    struct str text =
+        header_value(op->call.trailers, op->call.trailer_count, STR("grpc-status-details-bin"));
+    JSValue array = JS_NewArray(ctx);
+    struct buf status = BUF_INIT(SIZE_MAX);
+    struct pb_field_value f;
+    uint32_t count = 0;
+
+    if (text.len && base64_decode(text, &status)) {
+        struct pb_reader r = pb_reader_of(buf_str(&status));
+
+        while (pb_next(&r, &f) == 1) {
+            if (f.type == PB_BYTES && f.number == 3)
+                JS_SetPropertyUint32(ctx, array, count++, detail_value(ctx, op, f.bytes));
+        }
+    }
+    buf_deinit(&status);
+    return array;
+}
+
+JSValue grpc_error_object(JSContext *ctx, const struct grpc_op *op)
+{
+    JSValue error = JS_NewObject(ctx);
+
+    if (host_set(ctx, error, "code", JS_NewInt32(ctx, op->call.status)) < 0 ||
+        host_set_str(ctx, error, "message", op->call.message) < 0 ||
+        host_set(ctx, error, "details", details_array(ctx, op)) < 0) {
+        JS_FreeValue(ctx, error);
+        return JS_EXCEPTION;
+    }
+    return error;
+}
