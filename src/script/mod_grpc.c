@@ -468,11 +468,14 @@ static const JSCFunctionListEntry constants[] = {
 
 static int init(JSContext *ctx, JSValueConst ns)
 {
-    return host_class_add(ctx, ns, &grpc_client_class);
+    return host_class_add(ctx, ns, &grpc_client_class) < 0 ||
+                   host_class_add(ctx, ns, &grpc_stream_class) < 0
+               ? -1
+               : 0;
 }
 
-static struct host_class *const classes[] = {&grpc_client_class, NULL};
-static const char *const names[] = {"Client", NULL};
+static struct host_class *const classes[] = {&grpc_client_class, &grpc_stream_class, NULL};
+static const char *const names[] = {"Client", "Stream", NULL};
 
 const struct host_module mod_grpc = {
     .name = "k6/net/grpc",

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "proto/grpc/grpc.h"
 
 enum {
@@ -207,7 +208,7 @@ void grpc_send(struct grpc_call *c, struct str message, bool ends)
     if (!message.ptr) {
         err = h2_stream_send(&c->_stream, STR(""), ends, c->deadline);
     } else {
-        framed = arena_alloc(c->arena, message.len + PREFIX);
+        framed = mem_alloc(message.len + PREFIX);
         framed[0] = 0;
         for (int i = 0; i < 4; i++)
             framed[1 + i] = (char)(message.len >> (24 - 8 * i));

@@ -27,6 +27,7 @@ struct grpc_client {
 };
 
 extern struct host_class grpc_client_class;
+extern struct host_class grpc_stream_class;
 
 /* The method of that name, and the schema it is in; NULL: an exception. */
 const struct pb_method *grpc_find_method(JSContext *ctx, const struct grpc_client *client,
@@ -58,8 +59,9 @@ MUST_USE int grpc_op_init_method(JSContext *ctx, struct grpc_op *op, struct grpc
                                  JSValueConst params, int64_t timeout);
 void grpc_op_deinit(struct grpc_op *op);
 
-/* A script's value as a message of the method's input, in the arena. -1: an exception. */
-MUST_USE int grpc_encode(JSContext *ctx, struct grpc_op *op, JSValueConst value, struct str *out);
+/* A script's value as a message of the method's input, in `out`, which is initialised and the
+ * caller's to free. -1: an exception, and nothing to free. */
+MUST_USE int grpc_encode(JSContext *ctx, struct grpc_op *op, JSValueConst value, struct buf *out);
 /* A message of the method's output as a value. */
 JSValue grpc_decode(JSContext *ctx, const struct grpc_op *op, struct str message);
 

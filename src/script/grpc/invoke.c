@@ -12,7 +12,7 @@ struct unary {
     struct vu_promise promise;
     struct fiber *fiber; /* NULL once it has ended */
     struct grpc_op op;
-    struct str request;
+    struct buf request;
     struct str response; /* in the arena */
     bool has_response;
     int64_t duration;
@@ -28,7 +28,7 @@ YIELDS static void run(struct unary *u)
 
     c->deadline = u->op.timeout > 0 ? start + u->op.timeout : INT64_MAX;
     grpc_open(c);
-    grpc_send(c, u->request, true);
+    grpc_send(c, u->request.len ? buf_str(&u->request) : STR(""), true);
     while (grpc_receive(c, &message)) {
         u->response = arena_str(&u->op.arena, message);
         u->has_response = true;
@@ -77,6 +77,7 @@ static void count_bytes(struct unary *u)
 
 static void free_unary(struct unary *u)
 {
+    buf_deinit(&u->request);
     grpc_op_deinit(&u->op);
     mem_free(u);
 }
@@ -216,7 +217,6 @@ JSValue grpc_health_check(JSContext *ctx, JSValueConst this_val, int argc, JSVal
     struct grpc_client *client = host_this(ctx, this_val, &grpc_client_class);
     struct str service = STR("");
     struct unary *u;
-    struct buf request = BUF_INIT(SIZE_MAX);
     JSValue result;
 
     if (!client || host_need_vu(ctx, "client.healthCheck()") < 0 ||
@@ -227,9 +227,9 @@ JSValue grpc_health_check(JSContext *ctx, JSValueConst this_val, int argc, JSVal
         mem_free(u);
         return JS_EXCEPTION;
     }
-    pb_put_bytes(&request, 1, service);
-    u->request = arena_str(&u->op.arena, service.len ? buf_str(&request) : STR(""));
-    buf_deinit(&request);
+    buf_init(&u->request, SIZE_MAX);
+    if (service.len)
+        pb_put_bytes(&u->request, 1, service);
     u->op.discards = true;
     run(u);
     result =

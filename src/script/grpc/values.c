@@ -13,10 +13,9 @@ enum { JSON_MAX = 256 * 1024 * 1024 };
 
 /* --- messages ----------------------------------------------------------------------------- */
 
-int grpc_encode(JSContext *ctx, struct grpc_op *op, JSValueConst value, struct str *out)
+int grpc_encode(JSContext *ctx, struct grpc_op *op, JSValueConst value, struct buf *out)
 {
     JSValue text = JS_JSONStringify(ctx, value, JS_UNDEFINED, JS_UNDEFINED);
-    struct buf bytes = BUF_INIT(op->max_send ? op->max_send : JSON_MAX);
     struct diag d = DIAG_INIT;
     json_t *json = NULL;
     struct str source;
@@ -31,15 +30,15 @@ int grpc_encode(JSContext *ctx, struct grpc_op *op, JSValueConst value, struct s
     json = JS_IsString(text)
                ? json_loadb(source.ptr, source.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
                : json_null();
-    err = pb_from_json(op->schema, op->method->input, json, &bytes, &d);
+    buf_init(out, op->max_send ? op->max_send : JSON_MAX);
+    err = pb_from_json(op->schema, op->method->input, json, out, &d);
     json_decref(json);
-    if (err == 0)
-        *out = arena_str(&op->arena, buf_str(&bytes));
-    else
+    if (err) {
         host_throw(ctx, "the request is no %.*s: %s", STR_ARG(op->method->input_name),
                    d.message ? d.message : "it is larger than maxSendSize");
+        buf_deinit(out);
+    }
     diag_deinit(&d);
-    buf_deinit(&bytes);
     return err ? -1 : 0;
 }
 
@@ -80,24 +79,32 @@ static JSValue metadata_value(JSContext *ctx, const struct http_header *h)
     return value;
 }
 
+/* Appends to the array of that name. */
+static void add_value(JSContext *ctx, JSValueConst object, const struct http_header *h)
+{
+    JSAtom name = JS_NewAtomLen(ctx, h->name.ptr, h->name.len);
+    JSValue values = JS_GetProperty(ctx, object, name);
+    int64_t len = 0;
+
+    if (JS_IsObject(values)) {
+        len = host_length(ctx, values);
+    } else {
+        values = JS_NewArray(ctx);
+        JS_DefinePropertyValue(ctx, object, name, JS_DupValue(ctx, values), JS_PROP_C_W_E);
+    }
+    JS_SetPropertyUint32(ctx, values, (uint32_t)len, metadata_value(ctx, h));
+    JS_FreeValue(ctx, values);
+    JS_FreeAtom(ctx, name);
+}
+
+/* Without those that are the protocol's own. */
 JSValue grpc_metadata_object(JSContext *ctx, const struct http_header *list, size_t count)
 {
     JSValue object = JS_NewObject(ctx);
 
     for (size_t i = 0; i < count; i++) {
-        JSAtom name = JS_NewAtomLen(ctx, list[i].name.ptr, list[i].name.len);
-        JSValue values = JS_GetProperty(ctx, object, name);
-        int64_t len = 0;
-
-        if (!JS_IsObject(values)) {
-            values = JS_NewArray(ctx);
-            JS_DefinePropertyValue(ctx, object, name, JS_DupValue(ctx, values), JS_PROP_C_W_E);
-        } else {
-            len = host_length(ctx, values);
-        }
-        JS_SetPropertyUint32(ctx, values, (uint32_t)len, metadata_value(ctx, &list[i]));
-        JS_FreeValue(ctx, values);
-        JS_FreeAtom(ctx, name);
+        if (!str_starts_with(list[i].name, STR("grpc-")))
+            add_value(ctx, object, &list[i]);
     }
     return object;
 }
