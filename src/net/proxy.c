@@ -126,26 +126,27 @@ static int take_authority(struct arena *arena, struct str authority, struct prox
     return 0;
 }
 
-static int parse_proxy(struct arena *arena, const char *name, struct str url, struct proxy *out,
-                       struct diag *d)
+int proxy_parse(struct arena *arena, const char *what, struct str url, struct proxy *out,
+                struct diag *d)
 {
     struct str rest = str_trim(url);
     struct proxy p = {.kind = PROXY_HTTP};
     struct str authority;
 
+    *out = p;
     if (rest.len == 0)
         return 0;
     if (take_scheme(&rest, &p))
         return diag_set(d, ERR_INVALID,
                         "%s: a proxy of this kind is not supported: \"%.*s\" (use http:// or "
                         "socks5://)",
-                        name, STR_ARG(url));
+                        what, STR_ARG(url));
     authority = str_cut(&rest, '/');
     if (take_authority(arena, authority, &p))
-        return diag_set(d, ERR_INVALID, "%s: invalid proxy address \"%.*s\"", name, STR_ARG(url));
+        return diag_set(d, ERR_INVALID, "%s: invalid proxy address \"%.*s\"", what, STR_ARG(url));
     p.key =
         str_of(arena_printf(arena, "%s://%.*s@%.*s:%u", p.kind == PROXY_HTTP ? "http" : "socks5",
-                            STR_ARG(p.user), STR_ARG(p.host), p.port));
+                            STR_ARG(p.authorization), STR_ARG(p.host), p.port));
     *out = p;
     return 0;
 }
@@ -255,10 +256,10 @@ int proxy_config_new(const char *(*lookup)(void *arg, const char *name), void *a
 
     arena_init(&c->arena);
     value = variable(lookup, arg, "HTTP_PROXY", name);
-    err = parse_proxy(&c->arena, name, value, &c->http, d);
+    err = proxy_parse(&c->arena, name, value, &c->http, d);
     if (err == 0) {
         value = variable(lookup, arg, "HTTPS_PROXY", name);
-        err = parse_proxy(&c->arena, name, value, &c->https, d);
+        err = proxy_parse(&c->arena, name, value, &c->https, d);
     }
     if (err) {
         proxy_config_free(c);
