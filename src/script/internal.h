@@ -17,6 +17,7 @@
 #include "script/script.h"
 #include "script/vu.h"
 
+struct async_groups;
 struct js_timer;
 struct shared_arrays;
 struct vu_loader;
@@ -82,6 +83,9 @@ struct vu_private {
 
     struct js_timer *timers; /* mod_timers.c */
     uint32_t last_timer;
+
+    tagset_id call_tags;         /* vu->tags as they were when the running call began */
+    struct async_groups *groups; /* owned; NULL: no group() had an async function yet */
 
     /* Pending work. */
     struct vu_task *tasks;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "loop/fiber.h"
+#include "script/async_groups.h"
 #include "script/heap.h"
 #include "script/internal.h"
 
@@ -252,6 +253,7 @@ static void free_values(struct vu *vu)
     JS_FreeValue(vu->ctx, p->setup_data);
     JS_FreeValue(vu->ctx, p->exports);
     JS_FreeValue(vu->ctx, p->streams);
+    async_groups_free(vu);
     p->fn = p->setup_data = p->exports = p->streams = JS_UNDEFINED;
 }
 
