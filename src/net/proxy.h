@@ -22,6 +22,7 @@ enum proxy_kind { PROXY_HTTP, PROXY_SOCKS5 };
 
 struct proxy {
     enum proxy_kind kind;
+    bool is_tls; /* https://: the talk with the proxy itself is encrypted */
     uint16_t port;
     struct str host;          /* owned by the configuration, as are all texts here */
     struct str authorization; /* value of Proxy-Authorization ("Basic ..."); empty: none */

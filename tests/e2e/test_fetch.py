@@ -35,7 +35,7 @@ def request_of(conn, data):
     return head.split()[1].decode(), head.decode(), body
 
 
-def site(lab):
+def site(lab, tls=None):
     """Echoes, redirects, streams; notes the headers of each request."""
     def talk(conn, data):
         path, head, body = request_of(conn, data)
@@ -66,7 +66,7 @@ def site(lab):
             conn.sendall(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
         else:
             ok(conn, body or b'{"path":"%s"}' % path.encode(), b"X-Two: 1\r\nX-Two: 2\r\n")
-    server = lab.server(talk)
+    server = lab.server(talk, tls)
     server.heads = []
     server.gone = None
     return server
@@ -238,6 +238,7 @@ def proxy(lab, tls=None):
         if line.startswith("CONNECT"):
             host, port = line.split()[1].split(":")
             up = socket.create_connection((host, int(port)))
+            server.tunnels += 1
             conn.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             back = threading.Thread(target=relay, args=(up, conn), daemon=True)
             back.start()
@@ -246,7 +247,7 @@ def proxy(lab, tls=None):
         else:
             ok(conn, b"by proxy")
     server = lab.server(talk, tls)
-    server.lines, server.auth = [], []
+    server.lines, server.auth, server.tunnels = [], [], 0
     return server
 
 
@@ -260,10 +261,32 @@ export default async function () {
   is('straight', http.get('http://localhost:' + URL_.split(':')[2] + '/d', { proxy: '' }).json('path'), '/d');
   is('fetch', await (await fetch(URL_ + '/e', { proxy: __ENV.FIRST })).text(), 'by proxy');
   is('bad', await failure((async () => http.get(URL_, { proxy: 'gopher://x' }))()),
-    'Error: params.proxy: a proxy of this kind is not supported: "gopher://x" (use http:// or socks5://)');
+    'Error: params.proxy: a proxy of this kind is not supported: "gopher://x" (use http://, https:// or socks5://)');
 }""", FIRST=first.url.replace("//", "//us:p%40ss@"), SECOND=second.url)
     passes(result)
     assert [x.split("/")[-2].split()[0] for x in first.lines] == ["b", "e"], first.lines
     assert len(second.lines) == 1 and second.auth == [], second.lines
     assert base64.b64decode(first.auth[0]) == b"us:p@ss", first.auth
     assert len(server.heads) == 2
+
+
+def test_proxy_with_tls(lab):
+    plain, secret = site(lab), site(lab, lab.certificate("shop.test"))
+    through = proxy(lab, lab.certificate("proxy.test"))
+    trusting = {"K6_INSECURE_SKIP_TLS_VERIFY": "true", "PROXY": through.url, "SECRET": secret.url}
+    result, _ = run(lab, plain.url, """
+export default function () {
+  is('plain', http.get(URL_ + '/a', { proxy: __ENV.PROXY }).body, 'by proxy');
+  const r = http.post(__ENV.SECRET + '/b', 'x'.repeat(300000), { proxy: __ENV.PROXY });
+  is('TLS in TLS', [r.status, r.body.length, r.tls_version], [200, 300000, 'tls1.3']);
+  is('again', http.get(__ENV.SECRET + '/c', { proxy: __ENV.PROXY }).json('path'), '/c');
+}""", **trusting)
+    passes(result)
+    assert through.tunnels == 2 and len(secret.heads) == 2, through.lines
+    result, _ = run(lab, plain.url, """
+export default function () {
+  const r = http.get(__ENV.SECRET, { proxy: __ENV.PROXY });
+  is('not trusted', [r.status, r.error_code], [0, 1311]);
+}""", PROXY=through.url, SECRET=secret.url)
+    passes(result)
+    assert "proxyconnect tcp: tls: failed to verify" in result.text, result.text
