@@ -99,14 +99,37 @@ YIELDS static int connect_tcp(struct dialer *dialer, const struct dial_request *
 }
 
 /* Takes over `*s`: on failure it is closed. */
-YIELDS static int encrypt(struct dialer *dialer, const struct dial_request *r, struct stream **s,
-                          struct dial_timing *timing, struct diag *d)
+YIELDS static int encrypt(struct dialer *dialer, const struct tls_request *request,
+                          int64_t deadline, struct stream **s, struct dial_timing *timing,
+                          struct diag *d)
 {
-    struct tls_request request = {.host = r->host, .offer_h2 = r->offer_h2, .no_alpn = r->no_alpn};
     int64_t began = clock_now();
-    int err = tls_connect(dialer->tls, *s, &request, r->deadline, s, d);
+    int err = tls_connect(dialer->tls, *s, request, deadline, s, d);
 
-    timing->tls = clock_now() - began;
+    timing->tls += clock_now() - began;
+    return err;
+}
+
+/* What is asked of the proxy before the stream is the request's. As `encrypt` on failure. */
+YIELDS static int pass_proxy(struct dialer *dialer, const struct dial_request *r, struct stream **s,
+                             struct dial_timing *timing, struct diag *d)
+{
+    const struct proxy *proxy = r->proxy;
+    struct tls_request request = {.host = proxy->host};
+    int err;
+
+    if (proxy->is_tls) {
+        err = encrypt(dialer, &request, r->deadline, s, timing, d);
+        if (err) {
+            diag_prefix(d, "proxyconnect tcp");
+            return err;
+        }
+    }
+    if (proxy->kind != PROXY_SOCKS5 && !r->is_tls && !r->wants_tunnel)
+        return 0;
+    err = proxy_open_tunnel(proxy, *s, r->host, r->port, r->deadline, d);
+    if (err)
+        stream_close(*s);
     return err;
 }
 
@@ -125,15 +148,14 @@ int dialer_dial(struct dialer *dialer, const struct dial_request *r, struct stre
         err = connect_tcp(dialer, r, &s, timing, d);
     if (err)
         return err;
-    if (proxy && (proxy->kind == PROXY_SOCKS5 || r->is_tls || r->wants_tunnel)) {
-        err = proxy_open_tunnel(proxy, s, r->host, r->port, r->deadline, d);
-        if (err) {
-            stream_close(s);
-            return err;
-        }
+    if (proxy)
+        err = pass_proxy(dialer, r, &s, timing, d);
+    if (err == 0 && r->is_tls) {
+        struct tls_request request = {
+            .host = r->host, .offer_h2 = r->offer_h2, .no_alpn = r->no_alpn};
+
+        err = encrypt(dialer, &request, r->deadline, &s, timing, d);
     }
-    if (r->is_tls)
-        err = encrypt(dialer, r, &s, timing, d);
     if (err == 0)
         *out = s;
     return err;

@@ -74,11 +74,13 @@ static int take_scheme(struct str *url, struct proxy *p)
     static const struct {
         struct str name;
         enum proxy_kind kind;
+        bool is_tls;
         uint16_t port;
     } schemes[] = {
-        {STR_INIT("http"), PROXY_HTTP, 80},
-        {STR_INIT("socks5"), PROXY_SOCKS5, 1080},
-        {STR_INIT("socks5h"), PROXY_SOCKS5, 1080},
+        {STR_INIT("http"), PROXY_HTTP, false, 80},
+        {STR_INIT("https"), PROXY_HTTP, true, 443},
+        {STR_INIT("socks5"), PROXY_SOCKS5, false, 1080},
+        {STR_INIT("socks5h"), PROXY_SOCKS5, false, 1080},
     };
     ptrdiff_t end = str_find_str(*url, STR("://"));
     struct str name = end < 0 ? STR("http") : str_slice(*url, 0, (size_t)end);
@@ -87,6 +89,7 @@ static int take_scheme(struct str *url, struct proxy *p)
         if (!str_eq_nocase(name, schemes[i].name))
             continue;
         p->kind = schemes[i].kind;
+        p->is_tls = schemes[i].is_tls;
         p->port = schemes[i].port;
         if (end >= 0)
             *url = str_from_index(*url, (size_t)end + 3);
@@ -126,26 +129,29 @@ static int take_authority(struct arena *arena, struct str authority, struct prox
     return 0;
 }
 
-static int parse_proxy(struct arena *arena, const char *name, struct str url, struct proxy *out,
-                       struct diag *d)
+int proxy_parse(struct arena *arena, const char *what, struct str url, struct proxy *out,
+                struct diag *d)
 {
     struct str rest = str_trim(url);
     struct proxy p = {.kind = PROXY_HTTP};
     struct str authority;
 
+    *out = p;
     if (rest.len == 0)
         return 0;
     if (take_scheme(&rest, &p))
         return diag_set(d, ERR_INVALID,
-                        "%s: a proxy of this kind is not supported: \"%.*s\" (use http:// or "
-                        "socks5://)",
-                        name, STR_ARG(url));
+                        "%s: a proxy of this kind is not supported: \"%.*s\" (use http://, "
+                        "https:// or socks5://)",
+                        what, STR_ARG(url));
     authority = str_cut(&rest, '/');
     if (take_authority(arena, authority, &p))
-        return diag_set(d, ERR_INVALID, "%s: invalid proxy address \"%.*s\"", name, STR_ARG(url));
-    p.key =
-        str_of(arena_printf(arena, "%s://%.*s@%.*s:%u", p.kind == PROXY_HTTP ? "http" : "socks5",
-                            STR_ARG(p.user), STR_ARG(p.host), p.port));
+        return diag_set(d, ERR_INVALID, "%s: invalid proxy address \"%.*s\"", what, STR_ARG(url));
+    p.key = str_of(arena_printf(arena, "%s://%.*s@%.*s:%u",
+                                p.kind == PROXY_SOCKS5 ? "socks5"
+                                : p.is_tls             ? "https"
+                                                       : "http",
+                                STR_ARG(p.authorization), STR_ARG(p.host), p.port));
     *out = p;
     return 0;
 }
@@ -255,10 +261,10 @@ int proxy_config_new(const char *(*lookup)(void *arg, const char *name), void *a
 
     arena_init(&c->arena);
     value = variable(lookup, arg, "HTTP_PROXY", name);
-    err = parse_proxy(&c->arena, name, value, &c->http, d);
+    err = proxy_parse(&c->arena, name, value, &c->http, d);
     if (err == 0) {
         value = variable(lookup, arg, "HTTPS_PROXY", name);
-        err = parse_proxy(&c->arena, name, value, &c->https, d);
+        err = proxy_parse(&c->arena, name, value, &c->https, d);
     }
     if (err) {
         proxy_config_free(c);

@@ -16,17 +16,26 @@
 #include "base/str.h"
 #include "net/stream.h"
 
+struct arena;
+
 enum proxy_kind { PROXY_HTTP, PROXY_SOCKS5 };
 
 struct proxy {
     enum proxy_kind kind;
+    bool is_tls; /* https://: the talk with the proxy itself is encrypted */
     uint16_t port;
     struct str host;          /* owned by the configuration, as are all texts here */
     struct str authorization; /* value of Proxy-Authorization ("Basic ..."); empty: none */
     struct str user;          /* for SOCKS5; empty: none */
     struct str password;
-    struct str key; /* identifies the proxy in a connection pool: "http://user@host:port" */
+    struct str
+        key; /* identifies the proxy in a connection pool: "http://authorization@host:port" */
 };
+
+/* A proxy by its URL ("http://user:password@host:port"); empty: *out has port 0, none. Its texts
+ * are in `arena`. ERR_INVALID with a message that begins with `what`. */
+MUST_USE int proxy_parse(struct arena *arena, const char *what, struct str url, struct proxy *out,
+                         struct diag *d);
 
 struct proxy_config;
 

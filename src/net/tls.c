@@ -18,10 +18,40 @@ enum { SCRATCH = SSL3_RT_MAX_PLAIN_LENGTH };
 
 /* OpenSSL never waits: its reads and writes move what the socket takes now, and the fiber parks
  * outside of it. That keeps the SSL usable by one reader and one writer. */
+
+/* What SSL_read or SSL_write of the outer connection came to, as tcp_try_read would say it. */
+static ptrdiff_t outer_result(struct tls *t, int ret)
+{
+    int err;
+
+    if (ret > 0)
+        return ret;
+    err = tls_failure(t->outer, ret, &t->outer_bits);
+    ERR_clear_error();
+    return err == ERR_EOF ? 0 : err;
+}
+
+static ptrdiff_t try_read(struct tls *t, void *out, size_t size)
+{
+    if (!t->outer)
+        return tcp_try_read(t->tcp, out, size);
+    return outer_result(t, SSL_read(t->outer->ssl, out, size > INT_MAX ? INT_MAX : (int)size));
+}
+
+static ptrdiff_t try_write(struct tls *t, const void *data, size_t len)
+{
+    ptrdiff_t put;
+
+    if (!t->outer)
+        return tcp_try_write(t->tcp, data, len);
+    put = outer_result(t, SSL_write(t->outer->ssl, data, len > INT_MAX ? INT_MAX : (int)len));
+    return put == 0 ? ERR_BROKEN_PIPE : put;
+}
+
 static int bio_read(BIO *bio, char *out, size_t size, size_t *got)
 {
     struct tls *t = BIO_get_data(bio);
-    ptrdiff_t n = tcp_try_read(t->tcp, out, size);
+    ptrdiff_t n = try_read(t, out, size);
 
     BIO_clear_retry_flags(bio);
     *got = n > 0 ? (size_t)n : 0;
@@ -41,7 +71,7 @@ static int bio_read(BIO *bio, char *out, size_t size, size_t *got)
 static int bio_write(BIO *bio, const char *data, size_t len, size_t *put)
 {
     struct tls *t = BIO_get_data(bio);
-    ptrdiff_t n = tcp_try_write(t->tcp, data, len);
+    ptrdiff_t n = try_write(t, data, len);
 
     BIO_clear_retry_flags(bio);
     *put = n > 0 ? (size_t)n : 0;
@@ -189,6 +219,8 @@ YIELDS static int wait_or_fail(struct tls *t, enum tcp_side side, int ret, int64
     int err = tls_failure(t, ret, &bits);
 
     t->stream.bytes = t->tcp->bytes;
+    if (t->outer)
+        bits = t->outer_bits;
     return err == -EAGAIN ? tcp_wait(t->tcp, side, bits, deadline) : err;
 }
 
@@ -302,7 +334,8 @@ static bool tls_is_idle_healthy(struct stream *s)
     char byte;
     int got;
 
-    if (!tcp_has_news(t->tcp) && !SSL_has_pending(t->ssl))
+    if (!tcp_has_news(t->tcp) && !SSL_has_pending(t->ssl) &&
+        !(t->outer && SSL_has_pending(t->outer->ssl)))
         return true;
     /* Tickets and key updates may come at any time and are no reason to drop a connection. */
     ERR_clear_error();
@@ -325,7 +358,7 @@ static void tls_close(struct stream *s)
         ERR_clear_error();
     }
     SSL_free(t->ssl);
-    stream_close(t->tcp);
+    stream_close(t->outer ? &t->outer->stream : t->tcp);
     mem_free(t->error);
     mem_free(t);
 }
@@ -340,18 +373,20 @@ static const struct stream_ops tls_ops = {
 
 /* --- connecting --------------------------------------------------------------------------- */
 
-static struct tls *tls_new(struct tls_context *ctx, struct stream *tcp, struct str host)
+static struct tls *tls_new(struct tls_context *ctx, struct stream *below, struct str host)
 {
     struct tls *t = mem_zalloc(sizeof *t + host.len + 1);
     char *name = (char *)(t + 1);
 
     memcpy(name, host.ptr, host.len);
     t->stream.ops = &tls_ops;
-    t->stream.remote = tcp->remote;
-    t->stream.bytes = tcp->bytes;
+    t->stream.remote = below->remote;
+    t->stream.bytes = below->bytes;
     t->stream.tls = &t->info;
     t->ctx = ctx;
-    t->tcp = tcp;
+    if (below->ops == &tls_ops)
+        t->outer = tls_of(below);
+    t->tcp = t->outer ? t->outer->tcp : below;
     t->host = str_from(name, host.len);
     t->is_broken = true; /* until the handshake is done */
     return t;
@@ -421,10 +456,10 @@ static struct str without_dot(struct str host)
     return host;
 }
 
-int tls_connect(struct tls_context *ctx, struct stream *tcp, const struct tls_request *request,
+int tls_connect(struct tls_context *ctx, struct stream *below, const struct tls_request *request,
                 int64_t deadline, struct stream **out, struct diag *d)
 {
-    struct tls *t = tls_new(ctx, tcp, without_dot(request->host));
+    struct tls *t = tls_new(ctx, below, without_dot(request->host));
     int err = ERR_TLS;
 
     load_roots(ctx);

@@ -6,6 +6,7 @@
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "loop/fiber.h"
 #include "proto/http_internal.h"
 
 /* --- the client --------------------------------------------------------------------------- */
@@ -220,7 +221,26 @@ bool http_note_head(struct http_exchange *x)
     }
     c->out->hit_redirect_limit = location.len && c->request->max_redirects > 0;
     c->is_auth_round = x->status == 401 && http_answer_challenge(c, x);
+    if (!c->is_auth_round && c->request->sink) {
+        http_report_head(x);
+        c->request->sink->on_head(c->request->sink->arg, c->out);
+    }
     return !c->is_auth_round && !c->request->discard_body;
+}
+
+const struct http_sink *http_sink_of(const struct http_exchange *x)
+{
+    return x->has_encoding ? NULL : x->chain->request->sink;
+}
+
+bool http_has_enough(const struct http_chain *c, int err)
+{
+    const struct http_sink *sink = c->request->sink;
+
+    if (err != ERR_CANCELLED || !sink || !sink->is_enough(sink->arg))
+        return false;
+    fiber_uncancel(fiber_current());
+    return true;
 }
 
 static void keep_cookies(struct http_chain *c)

@@ -29,6 +29,7 @@
 #include "proto/url.h"
 
 struct dialer;
+struct proxy;
 struct http_client;
 struct http_response;
 
@@ -82,6 +83,21 @@ struct http_cookie {
     bool replace; /* in place of the jar's of that name, instead of beside it */
 };
 
+/* Takes a body piece by piece while it comes, instead of the response. Called on the sending fiber.
+ * A body with a content coding, or of a protocol that does not know how, comes when it is complete.
+ */
+struct http_sink {
+    /* The last hop's head is there: status, headers, cookies, the connection. Must not park. */
+    void (*on_head)(void *arg, const struct http_response *head);
+    /* A piece, valid during the call. While it parks nothing more is read. 0, or an error, which
+     * ends the request. */
+    YIELDS int (*on_data)(void *arg, struct str piece);
+    /* Whether ERR_CANCELLED only means that nobody wants the rest: then the request has succeeded.
+     */
+    bool (*is_enough)(const void *arg);
+    void *arg;
+};
+
 /* What a script asks for. It and all it points to live as long as the arena's content. */
 struct http_request {
     struct str method; /* "GET"; checked by http_send */
@@ -99,6 +115,9 @@ struct http_request {
     int64_t timeout;        /* nanoseconds for everything; 0: none */
     int max_redirects;      /* 0: a redirect is the response */
     bool discard_body;      /* responseType "none": read, not kept */
+    bool has_proxy;         /* `proxy` counts, not the environment; NULL: straight */
+    const struct proxy *proxy;
+    const struct http_sink *sink; /* NULL: the body is the response's */
 
     /* Called at the end of each hop, the last one included, on the fiber; must not park. NULL:
      * nobody listens. */

@@ -30,7 +30,8 @@ struct receiver {
     uint64_t max_body;
     int64_t deadline;
     int64_t last_ready;
-    bool keeps; /* false: the body is read and dropped */
+    bool keeps;                   /* false: the body is read and dropped, or given away */
+    const struct http_sink *sink; /* NULL: nobody takes pieces */
 };
 
 /* --- reading ------------------------------------------------------------------------------ */
@@ -146,6 +147,12 @@ static int check_size(const struct receiver *r, uint64_t size)
     return r->keeps && size > r->max_body ? ERR_HTTP_BODY_LIMIT : 0;
 }
 
+/* Gives a piece to whoever takes them. */
+static int give(struct receiver *r, struct str piece)
+{
+    return r->sink && piece.len ? r->sink->on_data(r->sink->arg, piece) : 0;
+}
+
 static int read_length(struct receiver *r, uint64_t length)
 {
     uint64_t left;
@@ -159,12 +166,13 @@ static int read_length(struct receiver *r, uint64_t length)
         r->x->can_reuse = false;
     }
     left = length - (r->len - r->start);
-    while (left > 0) {
+    err = give(r, str_from(r->data + r->start, r->len - r->start));
+    while (left > 0 && err == 0) {
         size_t before;
 
         if (!r->keeps)
             r->len = r->start;
-        make_room(r, left < BODY_AT_ONCE ? (size_t)left : 1);
+        make_room(r, r->keeps && left < BODY_AT_ONCE ? (size_t)left : 1);
         before = r->len;
         err = need_more(r);
         if (err)
@@ -174,8 +182,9 @@ static int read_length(struct receiver *r, uint64_t length)
             r->x->can_reuse = false;
         }
         left -= r->len - before;
+        err = give(r, str_from(r->data + before, r->len - before));
     }
-    return 0;
+    return err;
 }
 
 static int read_chunked(struct receiver *r)
@@ -199,7 +208,7 @@ static int read_chunked(struct receiver *r)
                 memmove(r->data + r->start + size, piece.ptr, piece.len);
                 size += piece.len;
             }
-            err = check_size(r, size);
+            err = r->keeps ? check_size(r, size) : give(r, piece);
         } else if (event == HTTP1_CHUNK_MORE) {
             r->len = r->start + size;
             err = need_more(r);
@@ -218,6 +227,8 @@ static int read_until_close(struct receiver *r)
         ptrdiff_t got;
         int err = check_size(r, r->len - r->start);
 
+        if (err == 0)
+            err = give(r, str_from(r->data + r->start, r->len - r->start));
         if (err)
             return err;
         if (!r->keeps)
@@ -260,6 +271,17 @@ static void learn_size(struct http_client *client, size_t size)
     client->first_read = want;
 }
 
+/* Pieces of a body come into a buffer of their own, in one size. */
+static void begin_pieces(struct receiver *r)
+{
+    r->sink = http_sink_of(r->x);
+    if (!r->sink)
+        return;
+    r->keeps = false;
+    r->x->is_streamed = true;
+    make_room(r, FIRST_READ_MAX);
+}
+
 static int read_response(struct receiver *r)
 {
     struct http_exchange *x = r->x;
@@ -278,7 +300,13 @@ static int read_response(struct receiver *r)
     head_len = r->start;
     x->can_reuse = head.keep_alive && !head.is_upgrade;
     r->keeps = http_note_head(x);
+    if (r->keeps)
+        begin_pieces(r);
     err = read_body(r, &head);
+    if (http_has_enough(x->chain, err)) {
+        x->can_reuse = false;
+        err = 0;
+    }
     if (x->end == 0)
         x->end = clock_now();
     if (err)

@@ -101,6 +101,8 @@ int http2_exchange(struct http_exchange *x)
 
     debug_request(x);
     err = run(x, &s);
+    if (http_has_enough(c, err))
+        err = 0;
     note_moments(x, &s);
     x->is_refused = s.is_refused;
     x->h2_code = s.code;

@@ -338,6 +338,35 @@ static void start_report(struct http_chain *c)
     };
 }
 
+void http_report_head(struct http_exchange *x)
+{
+    report_response(x->chain, x);
+    report_cookies(x->chain, x);
+}
+
+/* A request that failed in its body has no response, though its head was reported to the sink. */
+static void forget_head(struct http_response *out)
+{
+    out->status = 0;
+    out->error_code = 0;
+    out->status_text = STR("");
+    out->proto = STR("");
+    out->header_count = 0;
+    out->cookie_count = 0;
+}
+
+/* A body that was not streamed goes to the sink now. */
+static int deliver(struct http_chain *c, struct http_exchange *x)
+{
+    const struct http_sink *sink = c->request->sink;
+    int err;
+
+    if (!sink || !x->has_payload)
+        return 0;
+    err = sink->on_data(sink->arg, x->payload);
+    return http_has_enough(c, err) ? 0 : err;
+}
+
 /* A plain request through an HTTP proxy names the whole URL. */
 static struct str target_of(struct hop *h)
 {
@@ -359,7 +388,9 @@ int http_hop(struct http_chain *c)
     c->is_redirect = false;
     c->is_auth_round = false;
     start_report(c);
-    h.proxy = dialer_proxy(c->client->options.dialer, is_tls, u->host, u->port);
+    h.proxy = c->request->has_proxy
+                  ? c->request->proxy
+                  : dialer_proxy(c->client->options.dialer, is_tls, u->host, u->port);
     h.exchange.is_tunnel = is_tls || (h.proxy && h.proxy->kind != PROXY_HTTP);
     h.exchange.target = target_of(&h);
     h.exchange.is_head = str_eq_c(c->method, "HEAD");
@@ -368,13 +399,15 @@ int http_hop(struct http_chain *c)
     report_timings(&h);
     if (err == 0 && h.exchange.has_encoding && h.exchange.has_payload)
         err = decode_body(c, &h.exchange);
+    if (err == 0)
+        err = deliver(c, &h.exchange);
     if (err) {
         c->is_redirect = false;
         c->is_auth_round = false;
+        forget_head(c->out);
         http_set_error(c, err, h.exchange.h2_code, h.exchange.why);
         return err;
     }
-    report_response(c, &h.exchange);
-    report_cookies(c, &h.exchange);
+    http_report_head(&h.exchange);
     return 0;
 }

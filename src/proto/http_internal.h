@@ -91,9 +91,10 @@ struct http_exchange {
     bool has_encoding;
     bool has_payload; /* false: this kind of response has no body, or it was dropped */
     struct str payload;
-    bool can_reuse;  /* the connection is fit for another request */
-    bool got_bytes;  /* of a response */
-    bool is_refused; /* HTTP/2: the server did not act on the request */
+    bool is_streamed; /* the body went to the request's sink */
+    bool can_reuse;   /* the connection is fit for another request */
+    bool got_bytes;   /* of a response */
+    bool is_refused;  /* HTTP/2: the server did not act on the request */
     uint32_t h2_code;
     const char *why; /* a static text about err; NULL: none */
 
@@ -124,6 +125,15 @@ void http_origins_free(struct http_client *client);
 /* To be called by an exchange when the head is there: decides what becomes of this response.
  * Returns whether its body is wanted. */
 bool http_note_head(struct http_exchange *x);
+
+/* Fills c->out with what the head says. */
+void http_report_head(struct http_exchange *x);
+
+/* For an exchange that gives a body to the request's sink while it comes. NULL: it does not want
+ * pieces of this one (also when http_note_head said that the body is not wanted). */
+const struct http_sink *http_sink_of(const struct http_exchange *x);
+/* Whether `err` only means that the sink has enough; then the fiber's cancellation is over. */
+bool http_has_enough(const struct http_chain *c, int err);
 
 /* Runs one hop of the chain and fills c->out; the report is not yet made. Returns c->out->err. */
 YIELDS int http_hop(struct http_chain *c);

@@ -43,6 +43,13 @@ static const struct lazy_name lazy_names[] = {
     {"Float64Array", LAZY_TYPED_ARRAYS},
     {"BigInt64Array", LAZY_TYPED_ARRAYS},
     {"BigUint64Array", LAZY_TYPED_ARRAYS},
+    {"fetch", LAZY_FETCH},
+    {"Headers", LAZY_FETCH},
+    {"Request", LAZY_FETCH},
+    {"Response", LAZY_FETCH},
+    {"ReadableStream", LAZY_STREAMS},
+    {"WritableStream", LAZY_STREAMS},
+    {"CountQueuingStrategy", LAZY_STREAMS},
     {"URL", LAZY_URL},
     {"URLSearchParams", LAZY_URL},
     {"TextEncoder", LAZY_WEB},
@@ -73,10 +80,14 @@ int globals_need(JSContext *ctx, enum lazy_intrinsic what)
     case LAZY_TYPED_ARRAYS:
         JS_AddIntrinsicTypedArrays(ctx);
         break;
+    case LAZY_FETCH:
+        return fetch_add_globals(ctx);
+    case LAZY_STREAMS:
+        return web_add_streams(ctx);
     case LAZY_URL:
-        return web_add_globals(ctx, &js_part_url);
+        return web_add_part(ctx, &js_part_url, JS_UNDEFINED);
     case LAZY_WEB:
-        return web_add_globals(ctx, &js_part_web);
+        return web_add_part(ctx, &js_part_web, JS_UNDEFINED);
     case LAZY_COUNT:
         break;
     }

@@ -17,6 +17,7 @@
 #include "script/script.h"
 #include "script/vu.h"
 
+struct async_groups;
 struct js_timer;
 struct shared_arrays;
 struct vu_loader;
@@ -74,6 +75,8 @@ struct vu_private {
     const struct scenario *last_scenario;
     JSValue fn; /* owned: its function */
 
+    JSValue streams; /* owned: the classes of k6/experimental/streams; undefined: not made yet */
+
     JSValue setup_data; /* owned: this VU's copy */
     bool has_setup_data;
     unsigned lazy_made; /* bits 1 << LAZY_x */
@@ -82,6 +85,9 @@ struct vu_private {
 
     struct js_timer *timers; /* mod_timers.c */
     uint32_t last_timer;
+
+    tagset_id call_tags;         /* vu->tags as they were when the running call began */
+    struct async_groups *groups; /* owned; NULL: no group() had an async function yet */
 
     /* Pending work. */
     struct vu_task *tasks;
@@ -189,14 +195,28 @@ extern const size_t host_module_count;
 
 /* --- globals (globals.c) ------------------------------------------------------------------ */
 
-enum lazy_intrinsic { LAZY_DATE, LAZY_MAP_SET, LAZY_TYPED_ARRAYS, LAZY_URL, LAZY_WEB, LAZY_COUNT };
+enum lazy_intrinsic {
+    LAZY_DATE,
+    LAZY_MAP_SET,
+    LAZY_TYPED_ARRAYS,
+    LAZY_FETCH,
+    LAZY_STREAMS,
+    LAZY_URL,
+    LAZY_WEB,
+    LAZY_COUNT
+};
 extern struct host_class globals_class;
 /* Standard objects that many scripts never touch are made when a name of theirs is first used. */
 MUST_USE int globals_install(struct vu *vu);
 MUST_USE int globals_need(JSContext *ctx, enum lazy_intrinsic what);
 /* Globals that are a part in JavaScript (mod_web.c). */
 struct js_part;
-MUST_USE int web_add_globals(JSContext *ctx, const struct js_part *part);
+MUST_USE int web_add_part(JSContext *ctx, const struct js_part *part, JSValueConst native);
+/* The classes of k6/experimental/streams, one set per VU; owned by the caller. */
+MUST_USE JSValue web_streams(JSContext *ctx);
+MUST_USE int web_add_streams(JSContext *ctx);
+/* fetch and its classes (mod_fetch.c). */
+MUST_USE int fetch_add_globals(JSContext *ctx);
 /* Forgets __ENV, so that the next use sees the scenario's variables. */
 void globals_reset_env(struct vu *vu);
 

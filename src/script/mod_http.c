@@ -11,33 +11,16 @@
 
 /* --- synchronous requests ----------------------------------------------------------------- */
 
-/* Waits for the request's turn under the option rps. -1: exception. */
-static int wait_for_turn(JSContext *ctx, struct http_vu *http)
-{
-    struct vu *vu = http->vu;
-    int64_t now;
-    int64_t slot;
-
-    if (!http->worker->has_rps)
-        return 0;
-    now = clock_now();
-    slot = run_state_rps_slot(vu->worker->env->run, now);
-    return slot > now ? host_sleep_until(ctx, slot) : 0;
-}
-
 static YIELDS JSValue run_request(JSContext *ctx, struct str method, JSValueConst url,
                                   JSValueConst body, JSValueConst params)
 {
     struct http_vu *http = http_vu_get(ctx, "an HTTP request");
     struct http_call *call;
 
-    if (!http || wait_for_turn(ctx, http) < 0)
+    if (!http || http_wait_turn(ctx, http) < 0)
         return JS_EXCEPTION;
     call = http_call_new(ctx, http, method, url, body, params);
-    if (!call)
-        return JS_EXCEPTION;
-    http_call_send(call);
-    return http_call_finish(ctx, call);
+    return call ? http_call_run(ctx, call) : JS_EXCEPTION;
 }
 
 enum verb { GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS };
@@ -79,83 +62,19 @@ static JSValue request(JSContext *ctx, JSValueConst this_val, int argc, JSValueC
 
 /* --- asyncRequest ------------------------------------------------------------------------- */
 
-struct async_request {
-    struct vu_task task;
-    struct vu_promise promise;
-    struct http_call *call;
-    struct fiber *fiber; /* NULL once it has ended */
-};
-
-static void async_main(void *arg)
-{
-    struct async_request *a = arg;
-
-    http_call_send(a->call);
-    a->fiber = NULL;
-    vu_task_wake(&a->task);
-}
-
-static void async_end(struct async_request *a)
-{
-    vu_task_end(&a->task);
-    mem_free(a);
-}
-
-static JSValue async_run(struct vu_task *task, JSContext *ctx)
-{
-    struct async_request *a = CONTAINER_OF(task, struct async_request, task);
-    JSValue response;
-
-    if (a->fiber)
-        return JS_UNDEFINED;
-    response = http_call_finish(ctx, a->call);
-    if (JS_IsException(response))
-        vu_promise_reject(ctx, &a->promise, JS_GetException(ctx));
-    else
-        vu_promise_resolve(ctx, &a->promise, response);
-    async_end(a);
-    return JS_UNDEFINED;
-}
-
-static void async_stop(struct vu_task *task)
-{
-    struct async_request *a = CONTAINER_OF(task, struct async_request, task);
-
-    if (a->fiber) {
-        fiber_cancel(a->fiber);
-        return;
-    }
-    vu_promise_drop(task->vu->ctx, &a->promise);
-    http_call_free(task->vu->rt, a->call);
-    async_end(a);
-}
-
-static const struct vu_task_ops async_ops = {async_run, async_stop};
-
 static JSValue async_request(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
     struct http_vu *http = http_vu_get(ctx, "http.asyncRequest()");
-    struct async_request *a;
+    struct http_call *call;
     struct str method;
-    JSValue promise;
 
     (void)this_val;
     if (!http || host_str(ctx, host_arg(argc, argv, 0), &method) < 0 ||
-        wait_for_turn(ctx, http) < 0)
+        http_wait_turn(ctx, http) < 0)
         return JS_EXCEPTION;
-    a = mem_zalloc(sizeof *a);
-    a->call = http_call_new(ctx, http, method, host_arg(argc, argv, 1), host_arg(argc, argv, 2),
-                            host_arg(argc, argv, 3));
-    promise = a->call ? vu_promise_new(ctx, &a->promise) : JS_EXCEPTION;
-    if (JS_IsException(promise)) {
-        if (a->call)
-            http_call_free(JS_GetRuntime(ctx), a->call);
-        mem_free(a);
-        return JS_EXCEPTION;
-    }
-    vu_task_start(http->vu, &a->task, &async_ops);
-    a->fiber = fiber_start(http->vu->loop, async_main, a);
-    return promise;
+    call = http_call_new(ctx, http, method, host_arg(argc, argv, 1), host_arg(argc, argv, 2),
+                         host_arg(argc, argv, 3));
+    return call ? http_call_start(ctx, call) : JS_EXCEPTION;
 }
 
 /* --- batch -------------------------------------------------------------------------------- */
@@ -317,6 +236,12 @@ static int batch_add(JSContext *ctx, struct batch_reader *r, JSValue key, JSValu
     struct batch *b = &r->batch;
     struct http_call *call = call_of_item(ctx, r->http, item);
 
+    if (call && call->wants_stream) {
+        host_throw(ctx, "http.batch() can't stream: use http.asyncRequest() for responseType "
+                        "'stream'");
+        http_call_free(JS_GetRuntime(ctx), call);
+        call = NULL;
+    }
     if (!call) {
         JS_FreeValue(ctx, key);
         return -1;
@@ -627,13 +552,20 @@ static int add_classes(JSContext *ctx, JSValueConst ns)
 {
     if (host_class_prepare(ctx, &http_response_class) < 0 ||
         host_class_prepare(ctx, &http_file_class) < 0 ||
+        host_class_prepare(ctx, &http_body_class) < 0 ||
+        host_class_prepare(ctx, &http_sending_class) < 0 ||
         host_class_prepare(ctx, &http_statuses_class) < 0)
         return -1;
     return host_class_add(ctx, ns, &http_jar_class);
 }
 
-static struct host_class *const classes[] = {&http_response_class, &http_jar_class,
-                                             &http_file_class, &http_statuses_class, NULL};
+static struct host_class *const classes[] = {&http_response_class,
+                                             &http_jar_class,
+                                             &http_file_class,
+                                             &http_statuses_class,
+                                             &http_body_class,
+                                             &http_sending_class,
+                                             NULL};
 static const char *const names[] = {"CookieJar", NULL};
 
 const struct host_module mod_http = {

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "script/async_groups.h"
 #include "script/internal.h"
 
 static bool is_promise(JSContext *ctx, JSValueConst v)
@@ -49,7 +50,10 @@ static int run_check(JSContext *ctx, struct str name, JSValueConst predicate, vo
     if (check_name(ctx, name) < 0)
         return -1;
     if (host_is_async(predicate) || is_promise(ctx, predicate)) {
-        host_throw(ctx, "check() does not support async functions: '%.*s'", STR_ARG(name));
+        host_throw(ctx,
+                   "check() does not support async functions: '%.*s' (await what it needs first, "
+                   "then check the value)",
+                   STR_ARG(name));
         return -1;
     }
     if (!JS_IsFunction(ctx, predicate)) {
@@ -60,7 +64,11 @@ static int run_check(JSContext *ctx, struct str name, JSValueConst predicate, vo
     result = JS_Call(ctx, predicate, JS_UNDEFINED, 1, &run->value);
     if (is_promise(ctx, result)) {
         JS_FreeValue(ctx, result);
-        result = host_throw(ctx, "check() does not support promises: '%.*s'", STR_ARG(name));
+        result =
+            host_throw(ctx,
+                       "check() does not support promises: '%.*s' (await it first, then check the "
+                       "value)",
+                       STR_ARG(name));
     }
     passed = JS_IsException(result) ? -1 : JS_ToBool(ctx, result);
     JS_FreeValue(ctx, result);
@@ -76,6 +84,8 @@ static JSValue k6_check(JSContext *ctx, JSValueConst this_val, int argc, JSValue
     (void)this_val;
     if (host_need_vu(ctx, "check()") < 0)
         return JS_EXCEPTION;
+    if (is_promise(ctx, run.value))
+        host_warn(ctx, "check() was given a promise, not what comes of it: await it first");
     if (!JS_IsObject(host_arg(argc, argv, 1)))
         return JS_ThrowTypeError(ctx, "check() needs an object of named checks");
     if (host_tags(ctx, host_arg(argc, argv, 2), "check()", vu->tags, &run.tags) < 0 ||
@@ -96,24 +106,69 @@ static void set_group(struct vu *vu, struct str path)
     vu->tags = shard_tagset(vu->shard, vu->tags, &tag, 1);
 }
 
+static void enter_group(struct vu *vu, struct str path)
+{
+    if (async_groups_are_on(vu))
+        async_groups_enter(vu, path);
+    else
+        set_group(vu, path);
+}
+
+/* The end of an async function: `data` has its group's tags and when it began. */
+static JSValue end_async_group(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv,
+                               int failed, JSValue *data)
+{
+    JSValue value = JS_DupValue(ctx, host_arg(argc, argv, 0));
+    int64_t tags;
+    int64_t start;
+
+    (void)this_val;
+    if (JS_ToInt64(ctx, &tags, data[0]) == 0 && JS_ToInt64(ctx, &start, data[1]) == 0)
+        vu_sample_tagged(vu_of(ctx), METRIC_GROUP_DURATION, (tagset_id)tags,
+                         nsec_to_ms(clock_now() - start));
+    return failed ? JS_Throw(ctx, value) : value;
+}
+
+/* A promise that settles as `running` (taken) does, once the group is measured. */
+static JSValue when_done(JSContext *ctx, JSValue running, tagset_id tags, int64_t start)
+{
+    JSValue data[2] = {JS_NewInt64(ctx, tags), JS_NewInt64(ctx, start)};
+    JSValue handlers[2] = {JS_NewCFunctionData(ctx, end_async_group, 1, 0, 2, data),
+                           JS_NewCFunctionData(ctx, end_async_group, 1, 1, 2, data)};
+    JSAtom then = JS_NewAtom(ctx, "then");
+    JSValue promise = JS_Invoke(ctx, running, then, 2, handlers);
+
+    JS_FreeAtom(ctx, then);
+    JS_FreeValue(ctx, handlers[0]);
+    JS_FreeValue(ctx, handlers[1]);
+    JS_FreeValue(ctx, running);
+    return promise;
+}
+
 static JSValue run_group(JSContext *ctx, struct str name, JSValueConst fn)
 {
     struct vu *vu = vu_of(ctx);
     struct str outer = shard_tagset_get(vu->shard, vu->tags, STR("group")); /* for its life */
     struct buf path = BUF_INIT(64 * 1024);
+    bool is_async = host_is_async(fn);
+    tagset_id tags;
     int64_t start;
     JSValue result;
 
+    if (is_async && vu_has_system_tag(vu, SYSTEM_TAG_GROUP) && async_groups_on(vu) < 0)
+        return JS_EXCEPTION;
     buf_append_str(&path, outer);
     buf_append_c(&path, "::");
     buf_append_str(&path, name);
-    set_group(vu, buf_str(&path));
+    enter_group(vu, buf_str(&path));
     buf_deinit(&path);
+    tags = vu->tags;
     start = clock_now();
     result = JS_Call(ctx, fn, JS_UNDEFINED, 0, NULL);
-    vu_sample(vu, METRIC_GROUP_DURATION, nsec_to_ms(clock_now() - start));
-    set_group(vu, outer);
-    return result;
+    if (!is_async)
+        vu_sample(vu, METRIC_GROUP_DURATION, nsec_to_ms(clock_now() - start));
+    enter_group(vu, outer);
+    return is_async && !JS_IsException(result) ? when_done(ctx, result, tags, start) : result;
 }
 
 static JSValue k6_group(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
@@ -127,8 +182,6 @@ static JSValue k6_group(JSContext *ctx, JSValueConst this_val, int argc, JSValue
         return JS_EXCEPTION;
     if (!JS_IsFunction(ctx, fn))
         return JS_ThrowTypeError(ctx, "group() needs a name and a function");
-    if (host_is_async(fn))
-        return host_throw(ctx, "group() does not support async functions");
     name = host_strdup(ctx, argv[0]);
     if (!name)
         return JS_EXCEPTION;

@@ -3,16 +3,16 @@
 #include "script/internal.h"
 #include "script/js_part.h"
 
-/* Puts on `object` what the part offers and `object` has not. */
-static int add_part(JSContext *ctx, JSValueConst object, const struct js_part *part, int flags)
+/* Puts on `object` what `made` (taken) offers and `object` has not. */
+static int add_all(JSContext *ctx, JSValueConst object, JSValue made, int flags)
 {
-    JSValue made = js_part_call(ctx, part, JS_UNDEFINED);
     JSPropertyEnum *names = NULL;
     uint32_t count = 0;
     int err = JS_IsException(made) ? -1 : 0;
 
     if (err == 0)
-        err = JS_GetOwnPropertyNames(ctx, &names, &count, made, JS_GPN_STRING_MASK);
+        err = JS_GetOwnPropertyNames(ctx, &names, &count, made,
+                                     JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY);
     for (uint32_t i = 0; i < count; i++) {
         if (err >= 0 && JS_GetOwnProperty(ctx, NULL, object, names[i].atom) == 0)
             err = JS_DefinePropertyValue(ctx, object, names[i].atom,
@@ -24,10 +24,34 @@ static int add_part(JSContext *ctx, JSValueConst object, const struct js_part *p
     return err < 0 ? -1 : 0;
 }
 
-int web_add_globals(JSContext *ctx, const struct js_part *part)
+int web_add_part(JSContext *ctx, const struct js_part *part, JSValueConst native)
 {
     JSValue global = JS_GetGlobalObject(ctx);
-    int err = add_part(ctx, global, part, JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
+    int err = add_all(ctx, global, js_part_call(ctx, part, native),
+                      JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
+
+    JS_FreeValue(ctx, global);
+    return err;
+}
+
+JSValue web_streams(JSContext *ctx)
+{
+    struct vu_private *p = vu_of(ctx)->_private;
+
+    if (JS_IsUndefined(p->streams)) {
+        JSValue made = js_part_call(ctx, &js_part_streams, JS_UNDEFINED);
+
+        if (JS_IsException(made))
+            return made;
+        p->streams = made;
+    }
+    return JS_DupValue(ctx, p->streams);
+}
+
+int web_add_streams(JSContext *ctx)
+{
+    JSValue global = JS_GetGlobalObject(ctx);
+    int err = add_all(ctx, global, web_streams(ctx), JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
 
     JS_FreeValue(ctx, global);
     return err;
@@ -35,7 +59,7 @@ int web_add_globals(JSContext *ctx, const struct js_part *part)
 
 static int init_streams(JSContext *ctx, JSValueConst ns)
 {
-    return add_part(ctx, ns, &js_part_streams, JS_PROP_C_W_E);
+    return add_all(ctx, ns, web_streams(ctx), JS_PROP_C_W_E);
 }
 
 static const char *const stream_names[] = {

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "loop/fiber.h"
+#include "script/async_groups.h"
 #include "script/heap.h"
 #include "script/internal.h"
 
@@ -221,6 +222,7 @@ int vu_create(struct script_worker *worker, uint64_t id, uint64_t id_in_test, st
 
     vu->_private = mem_zalloc(sizeof(*vu->_private));
     vu->_private->exports = vu->_private->fn = vu->_private->setup_data = JS_UNDEFINED;
+    vu->_private->streams = JS_UNDEFINED;
     vu->worker = worker;
     vu->shard = worker->env->shard;
     vu->loop = worker->env->loop;
@@ -250,7 +252,9 @@ static void free_values(struct vu *vu)
     JS_FreeValue(vu->ctx, p->fn);
     JS_FreeValue(vu->ctx, p->setup_data);
     JS_FreeValue(vu->ctx, p->exports);
-    p->fn = p->setup_data = p->exports = JS_UNDEFINED;
+    JS_FreeValue(vu->ctx, p->streams);
+    async_groups_free(vu);
+    p->fn = p->setup_data = p->exports = p->streams = JS_UNDEFINED;
 }
 
 static void free_modules_state(struct vu *vu)

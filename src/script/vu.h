@@ -134,6 +134,7 @@ struct vu_task {
     struct vu_task *_prev; /* all that are started */
     struct vu_task *_next;
     struct vu_task *_ready_next;
+    unsigned _group; /* async_groups.h: where it was started */
     bool _ready;
     bool _stop_asked;
 };

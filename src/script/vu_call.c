@@ -12,6 +12,7 @@
 #include "engine/run_state.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
+#include "script/async_groups.h"
 #include "script/internal.h"
 
 enum {
@@ -93,7 +94,8 @@ void vu_task_start(struct vu *vu, struct vu_task *task, const struct vu_task_ops
 {
     struct vu_private *p = vu->_private;
 
-    *task = (struct vu_task){.ops = ops, .vu = vu, ._next = p->tasks};
+    *task =
+        (struct vu_task){.ops = ops, .vu = vu, ._next = p->tasks, ._group = async_groups_now(vu)};
     if (p->tasks)
         p->tasks->_prev = task;
     p->tasks = task;
@@ -262,8 +264,11 @@ static int run_jobs(struct vu *vu)
     JSContext *ctx;
     int ran;
 
+    if (UNLIKELY(async_groups_are_on(vu)))
+        async_groups_close(vu);
     do {
-        ran = JS_ExecutePendingJob(vu->rt, &ctx);
+        ran = UNLIKELY(async_groups_are_on(vu)) ? async_groups_run_job(vu)
+                                                : JS_ExecutePendingJob(vu->rt, &ctx);
     } while (ran > 0 && !vu->interrupted && !vu->aborted);
     return ran < 0 ? -1 : 0;
 }
@@ -321,6 +326,7 @@ static enum call_end pump(struct vu *vu)
             wait_for_task(vu);
             continue;
         }
+        async_groups_resume(vu, task->_group);
         value = task->ops->run(task, vu->ctx);
         if (JS_IsException(value))
             return CALL_THREW;
@@ -423,9 +429,13 @@ enum call_end vu_settle(struct vu *vu, JSValue value, JSValue *result)
     enum call_end end;
 
     *result = JS_UNDEFINED;
-    if (JS_IsException(value))
-        return finish(vu, CALL_THREW);
+    if (JS_IsException(value)) {
+        end = finish(vu, CALL_THREW);
+        async_groups_off(vu);
+        return end;
+    }
     end = finish(vu, pump(vu));
+    async_groups_off(vu);
     if (end == CALL_OK)
         *result = settled_value(vu->ctx, value);
     else
@@ -435,6 +445,7 @@ enum call_end vu_settle(struct vu *vu, JSValue value, JSValue *result)
 
 enum call_end vu_call(struct vu *vu, JSValueConst fn, int argc, JSValueConst *argv, JSValue *result)
 {
+    vu->_private->call_tags = vu->tags;
     return vu_settle(vu, JS_Call(vu->ctx, fn, JS_UNDEFINED, argc, argv), result);
 }
 

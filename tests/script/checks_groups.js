@@ -21,7 +21,6 @@ export default function () {
   refused('a wrong name', () => check(1, { 'a::b': true }), /::/);
   own('group returns', group('g', () => { check(1, { inside: true }); return 42; }), 42);
   refused('group throws on', () => group('t', () => { throw new Error('out'); }), /out/);
-  refused('async group', () => group('a', async () => {}), /async/);
   refused('group name', () => group('a::b', () => {}), /::/);
   refused('no function', () => group('a'), /TypeError/);
   refused('fail', () => fail('why'), /why/);

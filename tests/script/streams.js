@@ -21,6 +21,12 @@ export default async function () {
   reader.releaseLock();
   ok('unlocked', !r.locked);
   is('read after release', await rejected(reader.read()), 'the reader has released its stream');
+  const [one, two] = new ReadableStream({ start(c) { c.enqueue('a'); c.enqueue('b'); c.close(); } }).tee();
+  const list = async (stream) => { const all = []; for await (const x of stream) all.push(x); return all; };
+  is('tee', [await list(one), await list(two)], [['a', 'b'], ['a', 'b']]);
+  let left;
+  for await (const x of new ReadableStream({ start(c) { c.enqueue(1); c.enqueue(2); }, cancel() { left = true; } })) if (x) break;
+  ok('a loop that is left cancels', left);
   const bad = new ReadableStream({ start(c) { c.error(new Error('broken')); } }).getReader();
   is('error', await rejected(bad.read()), 'broken');
   is('pull fails', await rejected(new ReadableStream({ pull() { throw new Error('pull'); } }).getReader().read()), 'pull');

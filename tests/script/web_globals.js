@@ -38,6 +38,15 @@ export default function () {
   is('abort name', AbortSignal.abort().reason.name, 'AbortError');
   ok('any', AbortSignal.any([a.signal]).reason === 'why');
   throws('throwIfAborted', () => AbortSignal.abort(new Error('stop')).throwIfAborted(), /stop/);
+  const t = AbortSignal.timeout(3600e3); // nobody listens: it keeps no iteration alive
+  const any = AbortSignal.any([t, a.signal]);
+  is('timeout', [t.aborted, AbortSignal.timeout(0).aborted, AbortSignal.timeout(0).reason.name, any.aborted, any.reason],
+    [false, true, 'TimeoutError', true, 'why']);
+  throws('timeout of nothing', () => AbortSignal.timeout('x'), /milliseconds/);
+  const late = [];
+  const on = () => late.push('heard');
+  t.addEventListener('abort', on);
+  t.removeEventListener('abort', on);
   globalThis.btoa = 1;
   ok('replaced', btoa === 1);
 }

@@ -17,6 +17,7 @@
 
 struct addr_pool;
 struct dialer;
+struct http_body;
 struct http_call;
 
 /* --- response callbacks (expectedStatuses) ------------------------------------------------ */
@@ -83,6 +84,9 @@ struct set_cache {
 
 /* A VU's own: vu->http, made by its first use of the module. */
 struct http_vu {
+    unsigned
+        references; /* the VU's, and one of each call: a script may keep responses to the end */
+    bool is_over;   /* the VU is gone */
     struct http_worker *worker;
     struct vu *vu;
     struct http_client *client;
@@ -95,6 +99,8 @@ struct http_vu {
     JSAtom params[PARAM_COUNT_MAX]; /* and of Params */
     struct set_cache cache[SET_CACHE];
     unsigned cache_next;
+    struct http_body *bodies; /* those that are being received (body.c) */
+    struct fiber *closer;     /* waits for their end */
 };
 
 /* Never NULL on a VU; an exception (NULL) in the init context names `what`. */
@@ -102,6 +108,7 @@ struct http_vu *http_vu_get(JSContext *ctx, const char *what);
 /* The same without that check: what may be set before there is a network. */
 struct http_vu *http_vu_make(JSContext *ctx);
 
+void http_vu_unref(struct http_vu *http);
 int http_worker_init(struct script_worker *worker, struct diag *d);
 void http_worker_deinit(struct script_worker *worker);
 /* A dialer by the worker's options, but for TLS. */
@@ -126,6 +133,8 @@ struct http_call {
     struct statuses *statuses; /* a reference; NULL: no http_req_failed */
     bool throws;
     bool binary;
+    bool wants_stream;                /* responseType "stream" */
+    struct http_body *body;           /* a reference; NULL: not streamed, or not begun */
     int err;                          /* before anything was sent: a bad URL */
     JSValue jar_object;               /* owned: keeps a jar of the script's alive */
     struct fiber *fiber;              /* of http.batch, while it sends */
@@ -140,8 +149,23 @@ struct http_call *http_call_new(JSContext *ctx, struct http_vu *http, struct str
                                 JSValueConst url, JSValueConst body, JSValueConst params);
 void http_call_free(JSRuntime *rt, struct http_call *call);
 
+/* The part of it that is no JavaScript. */
+void http_call_free_memory(struct http_call *call);
+
 /* Sends on the running fiber; touches no JavaScript. */
 YIELDS void http_call_send(struct http_call *call);
+/* The same with the report elsewhere; returns how it ended. */
+YIELDS int http_call_exchange(struct http_call *call, struct http_response *out);
+
+/* Sends, and gives http_call_finish's result: on the VU's fiber, which waits. */
+YIELDS JSValue http_call_run(JSContext *ctx, struct http_call *call);
+/* Sends on a fiber of its own: a promise of that result. Takes the call over. */
+JSValue http_call_start(JSContext *ctx, struct http_call *call);
+/* The same as an object {promise, abort()}: an aborted request's promise resolves to undefined. */
+JSValue http_call_start_abortable(JSContext *ctx, struct http_call *call);
+
+/* Waits for the request's turn under the option rps. -1: exception. */
+YIELDS int http_wait_turn(JSContext *ctx, struct http_vu *http);
 
 /* The Response object; takes the call over. With `throw`, or when the iteration was interrupted, an
  * exception. */
@@ -150,12 +174,31 @@ JSValue http_call_finish(JSContext *ctx, struct http_call *call);
 /* Emits the samples of a hop. */
 void http_sample_hop(struct http_call *call, const struct http_response *hop);
 
+/* --- bodies that scripts read as a stream (body.c) ---------------------------------------- */
+
+/* Begins to send on a fiber of its own. on_open(arg) is called on that fiber when the head is there
+ * or the request has failed; then `call` says which. Sets call->body. */
+void http_body_open(struct http_call *call, void (*on_open)(void *arg), void *arg);
+/* Whether on_open has not been called yet. */
+bool http_body_is_opening(const struct http_body *body);
+/* Ends it soon: `failed` counts as a failed request, otherwise what came is the whole body. */
+void http_body_stop(struct http_body *body, bool failed);
+void http_body_unref(struct http_body *body);
+/* What a stream's source reads with: {read(), stop(failed)}. */
+JSValue http_body_reader(JSContext *ctx, struct http_call *call);
+/* The ReadableStream of a response. */
+JSValue http_body_stream(JSContext *ctx, struct http_call *call);
+/* Ends all that are still being received. */
+YIELDS void http_bodies_close(struct http_vu *http);
+
 /* --- classes ------------------------------------------------------------------------------ */
 
 extern struct host_class http_response_class;
 extern struct host_class http_jar_class;
 extern struct host_class http_file_class;
 extern struct host_class http_statuses_class;
+extern struct host_class http_body_class;
+extern struct host_class http_sending_class;
 
 /* A jar of an object; NULL when it is none. */
 struct cookie_jar *http_jar_of(JSValueConst value);

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "net/addr.h"
+#include "net/proxy.h"
 #include "proto/form.h"
 #include "script/http/internal.h"
 
@@ -23,6 +24,8 @@ enum param {
     PARAM_RESPONSE_TYPE,
     PARAM_THROW,
     PARAM_CALLBACK,
+    PARAM_PROXY,
+    PARAM_LAST = PARAM_PROXY,
 };
 
 struct statuses *statuses_ref(struct statuses *s)
@@ -329,8 +332,11 @@ static int read_response_type(JSContext *ctx, struct http_call *call, JSValueCon
         return -1;
     call->binary = str_eq_c(text, "binary");
     call->request.discard_body = str_eq_c(text, "none");
-    if (!call->binary && !call->request.discard_body && !str_eq_c(text, "text")) {
-        host_throw(ctx, "unknown responseType '%.*s': use text, binary or none", STR_ARG(text));
+    call->wants_stream = str_eq_c(text, "stream");
+    if (!call->binary && !call->request.discard_body && !call->wants_stream &&
+        !str_eq_c(text, "text")) {
+        host_throw(ctx, "unknown responseType '%.*s': use text, binary, stream or none",
+                   STR_ARG(text));
         return -1;
     }
     return 0;
@@ -375,6 +381,25 @@ static int read_redirects(JSContext *ctx, struct http_call *call, JSValueConst v
     return 0;
 }
 
+/* A URL; '': straight, whatever the environment says. */
+static int read_proxy(JSContext *ctx, struct http_call *call, JSValueConst value)
+{
+    struct proxy *proxy = arena_alloc(&call->arena, sizeof *proxy);
+    struct diag d = DIAG_INIT;
+    struct str text;
+
+    if (arena_text(ctx, call, value, &text) < 0)
+        return -1;
+    if (proxy_parse(&call->arena, "params.proxy", text, proxy, &d)) {
+        host_throw_diag(ctx, &d);
+        diag_deinit(&d);
+        return -1;
+    }
+    call->request.has_proxy = true;
+    call->request.proxy = proxy->port ? proxy : NULL;
+    return 0;
+}
+
 static int read_param(JSContext *ctx, struct http_call *call, enum param which, JSValueConst value,
                       struct header_list *headers)
 {
@@ -408,6 +433,8 @@ static int read_param(JSContext *ctx, struct http_call *call, enum param which, 
         return 0;
     case PARAM_CALLBACK:
         return read_callback(ctx, call, value);
+    case PARAM_PROXY:
+        return read_proxy(ctx, call, value);
     }
     return 0;
 }
@@ -421,7 +448,7 @@ static int read_params(JSContext *ctx, struct http_call *call, JSValueConst para
         JS_ThrowTypeError(ctx, "the params of a request must be an object");
         return -1;
     }
-    for (int i = PARAM_HEADERS; i <= PARAM_CALLBACK; i++) {
+    for (int i = PARAM_HEADERS; i <= PARAM_LAST; i++) {
         JSValue value = JS_GetProperty(ctx, params, call->http->params[i]);
         bool null_counts = i == PARAM_JAR || i == PARAM_CALLBACK;
         int failed = 0;
@@ -445,6 +472,7 @@ static struct http_call *new_call(struct http_vu *http, struct str method)
     struct http_call *call = mem_zalloc(sizeof *call);
 
     call->http = http;
+    http->references++;
     call->arena = http->spare;
     if (!http->has_spare)
         arena_init(&call->arena);
@@ -470,25 +498,35 @@ static struct http_call *new_call(struct http_vu *http, struct str method)
     return call;
 }
 
-void http_call_free(JSRuntime *rt, struct http_call *call)
+/* What is not JavaScript's. */
+void http_call_free_memory(struct http_call *call)
 {
     struct http_vu *http = call->http;
 
-    for (size_t i = 0; i < FIELD_COUNT_MAX; i++) {
-        if ((call->made >> i) & 1)
-            JS_FreeValueRT(rt, call->members[i]);
-    }
-    JS_FreeValueRT(rt, call->json);
-    JS_FreeValueRT(rt, call->jar_object);
     statuses_unref(call->statuses);
-    if (http && !http->has_spare) {
+    if (!http->is_over && !http->has_spare) {
         arena_reset(&call->arena);
         http->spare = call->arena;
         http->has_spare = true;
     } else {
         arena_deinit(&call->arena);
     }
+    http_vu_unref(http);
     mem_free(call);
+}
+
+void http_call_free(JSRuntime *rt, struct http_call *call)
+{
+    for (size_t i = 0; i < FIELD_COUNT_MAX; i++) {
+        if ((call->made >> i) & 1)
+            JS_FreeValueRT(rt, call->members[i]);
+    }
+    JS_FreeValueRT(rt, call->json);
+    JS_FreeValueRT(rt, call->jar_object);
+    if (call->body)
+        http_body_unref(call->body);
+    else
+        http_call_free_memory(call);
 }
 
 static void note_bad_url(struct http_call *call, const struct diag *d)
@@ -536,13 +574,17 @@ static void on_hop(void *arg, const struct http_response *hop)
     http_sample_hop(arg, hop);
 }
 
-void http_call_send(struct http_call *call)
+int http_call_exchange(struct http_call *call, struct http_response *out)
 {
-    if (call->err)
-        return;
     call->request.on_hop = on_hop;
     call->request.hop_arg = call;
-    call->err = http_send(call->http->client, &call->request, &call->arena, &call->response);
+    return http_send(call->http->client, &call->request, &call->arena, out);
+}
+
+void http_call_send(struct http_call *call)
+{
+    if (call->err == 0)
+        call->err = http_call_exchange(call, &call->response);
 }
 
 void http_put_method(struct buf *out, struct str method)

@@ -53,6 +53,8 @@ static JSValue get_body(JSContext *ctx, struct http_call *call)
 {
     const struct http_response *r = &call->response;
 
+    if (call->body && !call->err)
+        return http_body_stream(ctx, call);
     if (!r->has_body)
         return JS_NULL;
     return call->binary ? host_array_buffer(ctx, r->body) : host_string(ctx, r->body);

@@ -116,10 +116,7 @@ static YIELDS JSValue send_request(JSContext *ctx, struct http_call *from, struc
 {
     struct http_call *call = http_call_new(ctx, from->http, method, url, body, params);
 
-    if (!call)
-        return JS_EXCEPTION;
-    http_call_send(call);
-    return http_call_finish(ctx, call);
+    return call ? http_call_run(ctx, call) : JS_EXCEPTION;
 }
 
 /* The fields of a GET form stand in the query. */

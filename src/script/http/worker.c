@@ -258,9 +258,9 @@ static struct http_client *new_client(struct http_vu *http)
 struct http_vu *http_vu_make(JSContext *ctx)
 {
     static const char *const params[] = {
-        "headers",         "cookies",   "jar",         "tags",         "auth",
-        "timeout",         "redirects", "compression", "responseType", "throw",
-        "responseCallback"};
+        "headers",          "cookies",   "jar",         "tags",         "auth",
+        "timeout",          "redirects", "compression", "responseType", "throw",
+        "responseCallback", "proxy"};
     struct vu *vu = vu_of(ctx);
     struct http_worker *w = vu->worker->http;
     struct http_vu *http = vu->http;
@@ -268,6 +268,7 @@ struct http_vu *http_vu_make(JSContext *ctx)
     if (http)
         return http;
     http = mem_zalloc(sizeof *http);
+    http->references = 1;
     http->worker = w;
     http->vu = vu;
     if (w->local_ips)
@@ -295,6 +296,12 @@ struct http_vu *http_vu_get(JSContext *ctx, const char *what)
     return http;
 }
 
+void http_vu_unref(struct http_vu *http)
+{
+    if (--http->references == 0)
+        mem_free(http);
+}
+
 void http_vu_free(struct vu *vu)
 {
     struct http_vu *http = vu->http;
@@ -314,7 +321,8 @@ void http_vu_free(struct vu *vu)
         mem_free(http->cache[i].method);
         mem_free(http->cache[i].name);
     }
-    mem_free(http);
+    http->is_over = true;
+    http_vu_unref(http);
     vu->http = NULL;
 }
 
@@ -334,6 +342,7 @@ void http_iteration_end(struct vu *vu)
 
     if (!http || !http->client)
         return;
+    http_bodies_close(http);
     http_client_take_bytes(http->client, &sent, &received);
     vu->data_sent += sent;
     vu->data_received += received;

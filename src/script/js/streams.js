@@ -118,6 +118,47 @@
       if (options?.mode !== undefined) throw new RangeError(`readers of mode '${options.mode}' are not supported`);
       return new ReadableStreamDefaultReader(this);
     }
+    // Both branches get every chunk; the slower one's queue holds what the faster one has read ahead.
+    tee() {
+      const reader = this.getReader();
+      const gone = [false, false];
+      let controllers = [], stopped = deferred();
+      const both = (fn) => controllers.forEach((c, i) => { if (!gone[i]) fn(c); });
+      const pull = () => reader.read().then(({ done, value }) => both((c) => (done ? c.close() : c.enqueue(value))),
+        (e) => both((c) => c.error(e)));
+      const branch = (i) => new ReadableStream({
+        start(c) { controllers[i] = c; },
+        pull,
+        cancel(reason) {
+          gone[i] = true;
+          if (gone[1 - i]) stopped.resolve(reader.cancel(reason));
+          return gone[1 - i] ? stopped.promise : undefined;
+        },
+      }, { highWaterMark: 0 });
+      return [branch(0), branch(1)];
+    }
+    values() {
+      const reader = this.getReader();
+      let over = false;
+      return {
+        async next() {
+          if (over) return { done: true, value: undefined };
+          const result = await reader.read();
+          if (result.done) { over = true; reader.releaseLock(); }
+          return result;
+        },
+        async return(value) {
+          if (!over) {
+            over = true;
+            await reader.cancel(value);
+            reader.releaseLock();
+          }
+          return { done: true, value };
+        },
+        [Symbol.asyncIterator]() { return this; },
+      };
+    }
+    [Symbol.asyncIterator]() { return this.values(); }
     get [Symbol.toStringTag]() { return 'ReadableStream'; }
   }
 
@@ -266,5 +307,17 @@
     releaseLock() { if (this.#s) { this.#s.writer = null; this.#s = null; } }
   }
 
-  return { ReadableStream, ReadableStreamDefaultReader, CountQueuingStrategy, WritableStream, WritableStreamDefaultWriter };
+  // A stream of what the host's reader gives; it is asked only when the script asks.
+  const fromReader = (reader, started = () => {}) => new ReadableStream({
+    start: started,
+    async pull(c) {
+      const bytes = await reader.read();
+      if (bytes === undefined) c.close();
+      else c.enqueue(bytes);
+    },
+    cancel() { reader.stop(false); },
+  }, { highWaterMark: 0 });
+
+  const all = { ReadableStream, ReadableStreamDefaultReader, CountQueuingStrategy, WritableStream, WritableStreamDefaultWriter };
+  return Object.defineProperty(all, 'fromReader', { value: fromReader });
 })

@@ -192,16 +192,39 @@
 
   const SECRET = {};
   let abortSignal;
+  // A signal that depends on others, or on time, holds on to them only while somebody listens: a
+  // timeout that nobody waits for keeps no iteration alive.
   class AbortSignal {
-    #aborted = false; #reason = undefined; #listeners = [];
-    constructor(secret) { if (secret !== SECRET) throw new TypeError('an AbortSignal comes from an AbortController'); this.onabort = null; }
-    get aborted() { return this.#aborted; }
-    get reason() { return this.#reason; }
-    throwIfAborted() { if (this.#aborted) throw this.#reason; }
-    addEventListener(type, fn, options) {
-      if (type === 'abort' && fn && !this.#listeners.some((l) => l.fn === fn)) this.#listeners.push({ fn, once: Boolean(options?.once) });
+    #aborted = false; #reason = undefined; #listeners = []; #onabort = null;
+    #sources = []; #deadline = Infinity; #timer = 0;
+    #follow = (event) => abortSignal(this, event.target.reason);
+    constructor(secret) { if (secret !== SECRET) throw new TypeError('an AbortSignal comes from an AbortController'); }
+    get aborted() {
+      if (!this.#aborted && Date.now() >= this.#deadline) this.#expire();
+      for (const s of this.#sources) if (!this.#aborted && s.aborted) abortSignal(this, s.reason);
+      return this.#aborted;
     }
-    removeEventListener(type, fn) { if (type === 'abort') this.#listeners = this.#listeners.filter((l) => l.fn !== fn); }
+    get reason() { return this.aborted ? this.#reason : undefined; }
+    throwIfAborted() { if (this.aborted) throw this.#reason; }
+    #expire() { abortSignal(this, domError('TimeoutError', 'the operation timed out')); }
+    #listen() {
+      const wanted = !this.#aborted && (this.#listeners.length > 0 || typeof this.#onabort === 'function');
+      for (const s of this.#sources) s[wanted ? 'addEventListener' : 'removeEventListener']('abort', this.#follow);
+      if (wanted && !this.#timer && this.#deadline !== Infinity) this.#timer = setTimeout(() => this.#expire(), this.#deadline - Date.now());
+      if (!wanted && this.#timer) { clearTimeout(this.#timer); this.#timer = 0; }
+    }
+    get onabort() { return this.#onabort; }
+    set onabort(fn) { this.#onabort = fn; this.#listen(); }
+    addEventListener(type, fn, options) {
+      if (type !== 'abort' || !fn || this.#listeners.some((l) => l.fn === fn)) return;
+      this.#listeners.push({ fn, once: Boolean(options?.once) });
+      this.#listen();
+    }
+    removeEventListener(type, fn) {
+      if (type !== 'abort') return;
+      this.#listeners = this.#listeners.filter((l) => l.fn !== fn);
+      this.#listen();
+    }
     static {
       abortSignal = (signal, reason = domError('AbortError', 'the operation was aborted')) => {
         if (signal.#aborted) return;
@@ -210,16 +233,24 @@
         const event = { type: 'abort', target: signal, currentTarget: signal };
         const all = signal.#listeners;
         signal.#listeners = all.filter((l) => !l.once);
-        if (typeof signal.onabort === 'function') signal.onabort(event);
+        signal.#listen();
+        if (typeof signal.#onabort === 'function') signal.#onabort(event);
         for (const { fn } of all) typeof fn === 'function' ? fn.call(signal, event) : fn.handleEvent(event);
       };
     }
     static abort(reason) { const signal = new AbortSignal(SECRET); abortSignal(signal, reason); return signal; }
+    static timeout(ms) {
+      const delay = Number(ms);
+      if (!(delay >= 0)) throw new TypeError('AbortSignal.timeout() takes a number of milliseconds');
+      const signal = new AbortSignal(SECRET);
+      signal.#deadline = Date.now() + delay;
+      return signal;
+    }
     static any(signals) {
       const signal = new AbortSignal(SECRET);
       for (const s of signals) {
-        if (s.aborted) { abortSignal(signal, s.reason); break; }
-        s.addEventListener('abort', () => abortSignal(signal, s.reason), { once: true });
+        if (!(s instanceof AbortSignal)) throw new TypeError('AbortSignal.any() takes AbortSignals');
+        signal.#sources.push(s);
       }
       return signal;
     }
