@@ -33,11 +33,12 @@ int grpc_encode(JSContext *ctx, struct grpc_op *op, JSValueConst value, struct b
     buf_init(out, op->max_send ? op->max_send : JSON_MAX);
     err = pb_from_json(op->schema, op->method->input, json, out, &d);
     json_decref(json);
-    if (err) {
-        host_throw(ctx, "the request is no %.*s: %s", STR_ARG(op->method->input_name),
-                   d.message ? d.message : "it is larger than maxSendSize");
+    if (err && buf_is_over(out))
+        host_throw(ctx, "the request is larger than maxSendSize (%zu bytes)", op->max_send);
+    else if (err)
+        host_throw(ctx, "the request is no %.*s: %s", STR_ARG(op->method->input_name), d.message);
+    if (err)
         buf_deinit(out);
-    }
     diag_deinit(&d);
     return err ? -1 : 0;
 }
