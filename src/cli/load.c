@@ -17,6 +17,7 @@
 #include "engine/run.h"
 #include "script/files.h"
 #include "script/script.h"
+#include "script/secrets.h"
 
 enum { MAX_INPUT = 512 * 1024 * 1024 };
 
@@ -309,6 +310,18 @@ static int apply_tiers(struct test *t, const json_t *script, struct diag *d)
 
 /* --- the script --------------------------------------------------------------------------- */
 
+static int read_secrets(const struct args *args, struct secrets **out, struct diag *d)
+{
+    int err = 0;
+
+    *out = args->value_count[FLAG_SECRET_SOURCE] ? secrets_new() : NULL;
+    for (size_t i = 0; i < args->value_count[FLAG_SECRET_SOURCE] && err == 0; i++)
+        err = secrets_add(*out, str_of(args->values[FLAG_SECRET_SOURCE][i]), d);
+    if (err)
+        secrets_free(*out);
+    return err;
+}
+
 static int open_script(struct test *t, char *url, struct files *files)
 {
     struct options early;
@@ -316,6 +329,10 @@ static int open_script(struct test *t, char *url, struct files *files)
     struct diag d = DIAG_INIT;
     int err;
 
+    if (read_secrets(t->args, &how.secrets, &d)) {
+        files_free(files);
+        return load_fail(EXIT_CODE_CONFIG, &d);
+    }
     /* The memory limit is no option of the script: flags and environment know it beforehand. */
     options_init(&early);
     if (options_apply(&early, TIER_FLAGS, t->args->options, NULL) == 0)

@@ -44,6 +44,7 @@ struct script {
     struct files *files;
     struct map env; /* char * */
     size_t memory_limit;
+    struct secrets *secrets; /* owned; NULL: no sources */
 
     struct map modules;     /* struct module *, by URL */
     struct module **packed; /* by index; borrowed from `modules` */

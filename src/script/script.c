@@ -11,6 +11,7 @@
 #include "script/grpc/protos.h"
 #include "script/heap.h"
 #include "script/internal.h"
+#include "script/secrets.h"
 #include "script/source_map.h"
 
 /* --- what the first run finds ------------------------------------------------------------- */
@@ -159,6 +160,7 @@ int script_open(const struct script_open *how, struct script **out, struct diag 
     host_prepare();
     script->url = mem_strdup(how->url);
     script->files = how->files;
+    script->secrets = how->secrets;
     script->memory_limit = how->memory_limit ? how->memory_limit : DEFAULT_MEMORY_LIMIT;
     map_init(&script->env);
     map_init(&script->modules);
@@ -197,6 +199,7 @@ void script_free(struct script *script)
     shared_arrays_free(script->arrays);
     map_deinit_with(&script->env, mem_free);
     map_deinit_with(&script->modules, free_module);
+    secrets_free(script->secrets);
     map_deinit_with(&script->protos, protos_free);
     map_deinit(&script->builtins);
     map_deinit(&script->functions);

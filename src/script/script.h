@@ -19,15 +19,17 @@
 struct files;
 struct options;
 struct runner;
+struct secrets;
 struct scenario_list;
 struct script;
 
 struct script_open {
-    const char *url;       /* "file:///dir/x.js"; its text comes from `files` */
-    struct files *files;   /* taken over */
-    const struct map *env; /* __ENV: char * by name; copied */
-    size_t memory_limit;   /* bytes of a VU's runtime; 0: 512 MB */
-    int64_t timeout_nsec;  /* of the init context's run; 0: none */
+    const char *url;         /* "file:///dir/x.js"; its text comes from `files` */
+    struct files *files;     /* taken over */
+    const struct map *env;   /* __ENV: char * by name; copied */
+    size_t memory_limit;     /* bytes of a VU's runtime; 0: 512 MB */
+    struct secrets *secrets; /* taken over, also on failure; NULL: none */
+    int64_t timeout_nsec;    /* of the init context's run; 0: none */
 };
 
 /* On an error (syntax, exception, missing file: exit code 107) `d` has file, line, column, and in

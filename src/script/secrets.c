@@ -1,0 +1,214 @@
+#include "script/secrets.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+struct secret {
+    char *value;
+    bool is_hidden; /* from the log */
+};
+
+struct source {
+    char *name;
+    struct map values; /* struct secret * */
+    bool is_default;
+    struct source *next;
+};
+
+struct secrets {
+    struct source *first; /* in order of the command line */
+    pthread_mutex_t lock; /* of is_hidden */
+};
+
+struct secrets *secrets_new(void)
+{
+    struct secrets *s = mem_zalloc(sizeof *s);
+
+    pthread_mutex_init(&s->lock, NULL);
+    return s;
+}
+
+static void free_secret(void *value)
+{
+    struct secret *secret = value;
+
+    if (!secret)
+        return;
+    mem_free(secret->value);
+    mem_free(secret);
+}
+
+static void free_source(struct source *source)
+{
+    map_deinit_with(&source->values, free_secret);
+    mem_free(source->name);
+    mem_free(source);
+}
+
+void secrets_free(struct secrets *s)
+{
+    if (!s)
+        return;
+    while (s->first) {
+        struct source *source = s->first;
+
+        s->first = source->next;
+        free_source(source);
+    }
+    pthread_mutex_destroy(&s->lock);
+    mem_free(s);
+}
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+/* A value may stand in double quotes. */
+static struct str unquoted(struct str s)
+{
+    if (s.len >= 2 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"')
+        return str_slice(s, 1, s.len - 1);
+    return s;
+}
+
+static void put(struct source *source, struct str key, struct str value)
+{
+    struct secret *secret = mem_zalloc(sizeof *secret);
+
+    secret->value = str_dup(unquoted(value));
+    free_secret(map_set(&source->values, key, secret));
+}
+
+static int read_file(struct source *source, struct str path, struct diag *d)
+{
+    char *name = str_dup(path);
+    FILE *in = fopen(name, "re");
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+    int number = 0;
+    int err = 0;
+
+    if (!in)
+        err = diag_set(d, ERR_INVALID, "--secret-source: %s: %s", name, strerror(errno));
+    while (err == 0 && (len = getline(&line, &room, in)) >= 0) {
+        struct str text = str_trim(str_from(line, (size_t)len));
+        struct str key;
+
+        number++;
+        if (text.len == 0 || text.ptr[0] == '#')
+            continue;
+        if (str_find(text, '=') <= 0) {
+            err = diag_set(d, ERR_INVALID, "--secret-source: this line is not key=value");
+            diag_at(d, name, number, 1);
+            break;
+        }
+        key = str_cut(&text, '=');
+        put(source, str_trim(key), str_trim(text));
+    }
+    free(line);
+    if (in)
+        fclose(in);
+    mem_free(name);
+    return err;
+}
+
+/* One of the parts between commas. */
+static int read_part(struct source *source, bool is_mock, struct str part, struct diag *d)
+{
+    struct str rest = part;
+    struct str key = str_cut(&rest, '=');
+    bool has_value = key.len < part.len;
+
+    if (str_eq_c(part, "default")) {
+        source->is_default = true;
+    } else if (str_eq_c(key, "name") && has_value) {
+        mem_free(source->name);
+        source->name = str_dup(rest);
+    } else if (is_mock) {
+        if (!has_value || key.len == 0)
+            return diag_set(d, ERR_INVALID, "--secret-source=mock: '%.*s' is not key=value",
+                            STR_ARG(part));
+        put(source, key, rest);
+    } else {
+        return read_file(source, str_eq_c(key, "filename") && has_value ? rest : part, d);
+    }
+    return 0;
+}
+
+int secrets_add(struct secrets *s, struct str spec, struct diag *d)
+{
+    struct str rest = spec;
+    struct str type = str_cut(&rest, '=');
+    bool is_mock = str_eq_c(type, "mock");
+    struct source **last = &s->first;
+    struct source *source;
+    int err = 0;
+
+    if (!is_mock && !str_eq_c(type, "file"))
+        return diag_set(d, ERR_INVALID, "unknown secret source '%.*s': use file or mock",
+                        STR_ARG(type));
+    source = mem_zalloc(sizeof *source);
+    source->name = str_dup(type);
+    map_init(&source->values);
+    while (rest.len > 0 && err == 0)
+        err = read_part(source, is_mock, str_cut(&rest, ','), d);
+    if (err == 0 && secrets_has(s, str_of(source->name)))
+        err = diag_set(d, ERR_INVALID,
+                       "two secret sources have the name '%s': give one another by "
+                       "name=",
+                       source->name);
+    if (err) {
+        free_source(source);
+        return err;
+    }
+    while (*last)
+        last = &(*last)->next;
+    *last = source;
+    return 0;
+}
+
+/* --- looking up --------------------------------------------------------------------------- */
+
+static struct source *find(const struct secrets *s, struct str name)
+{
+    for (struct source *source = s->first; source; source = source->next) {
+        if (name.len ? str_eq(str_of(source->name), name) : source->is_default)
+            return source;
+    }
+    return name.len ? NULL : s->first;
+}
+
+bool secrets_has(const struct secrets *s, struct str name)
+{
+    return find(s, name) != NULL;
+}
+
+int secrets_get(struct secrets *s, struct str name, struct str key, struct str *value,
+                struct diag *d)
+{
+    struct source *source = find(s, name);
+    struct secret *secret;
+
+    if (!source)
+        return diag_set(d, ERR_NOT_FOUND,
+                        name.len ? "there is no secret source of that name"
+                                 : "no secret sources are configured");
+    secret = map_get(&source->values, key);
+    if (!secret)
+        return diag_set(d, ERR_NOT_FOUND, "no secret with the key \"%.*s\" in the source '%s'",
+                        STR_ARG(key), source->name);
+    pthread_mutex_lock(&s->lock);
+    if (!secret->is_hidden)
+        log_redact(str_of(secret->value));
+    secret->is_hidden = true;
+    pthread_mutex_unlock(&s->lock);
+    *value = str_of(secret->value);
+    return 0;
+}
