@@ -205,11 +205,18 @@ void log_update_overlay(void (*update)(void *arg))
 
 void log_redact(struct str secret)
 {
+    size_t i = 0;
+
     if (secret.len == 0)
         return;
     pthread_mutex_lock(&state.lock);
-    state.secrets = mem_reallocarray(state.secrets, state.secret_count + 1, sizeof *state.secrets);
-    state.secrets[state.secret_count++] = str_dup(secret);
+    while (i < state.secret_count && !str_eq_c(secret, state.secrets[i]))
+        i++;
+    if (i == state.secret_count) {
+        state.secrets =
+            mem_reallocarray(state.secrets, state.secret_count + 1, sizeof *state.secrets);
+        state.secrets[state.secret_count++] = str_dup(secret);
+    }
     pthread_mutex_unlock(&state.lock);
 }
 

@@ -116,7 +116,7 @@ static int finish(pid_t pid)
 
 int child_run(char *const argv[], struct str input, struct buf *out, struct buf *err_out, int *code)
 {
-    struct child child;
+    struct child child = {.fds = {-1, -1, -1}};
     int err = start(argv, &child);
 
     if (err)

@@ -1,7 +1,6 @@
 #include "script/secrets.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,44 +10,25 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-struct secret {
-    char *value;
-    bool is_hidden; /* from the log */
-};
-
 struct source {
     char *name;
-    struct map values; /* struct secret * */
+    struct map values; /* char * */
     bool is_default;
     struct source *next;
 };
 
 struct secrets {
     struct source *first; /* in order of the command line */
-    pthread_mutex_t lock; /* of is_hidden */
 };
 
 struct secrets *secrets_new(void)
 {
-    struct secrets *s = mem_zalloc(sizeof *s);
-
-    pthread_mutex_init(&s->lock, NULL);
-    return s;
-}
-
-static void free_secret(void *value)
-{
-    struct secret *secret = value;
-
-    if (!secret)
-        return;
-    mem_free(secret->value);
-    mem_free(secret);
+    return mem_zalloc(sizeof(struct secrets));
 }
 
 static void free_source(struct source *source)
 {
-    map_deinit_with(&source->values, free_secret);
+    map_deinit_with(&source->values, mem_free);
     mem_free(source->name);
     mem_free(source);
 }
@@ -63,7 +43,6 @@ void secrets_free(struct secrets *s)
         s->first = source->next;
         free_source(source);
     }
-    pthread_mutex_destroy(&s->lock);
     mem_free(s);
 }
 
@@ -79,10 +58,7 @@ static struct str unquoted(struct str s)
 
 static void put(struct source *source, struct str key, struct str value)
 {
-    struct secret *secret = mem_zalloc(sizeof *secret);
-
-    secret->value = str_dup(unquoted(value));
-    free_secret(map_set(&source->values, key, secret));
+    mem_free(map_set(&source->values, key, str_dup(unquoted(value))));
 }
 
 static int read_file(struct source *source, struct str path, struct diag *d)
@@ -194,7 +170,7 @@ int secrets_get(struct secrets *s, struct str name, struct str key, struct str *
                 struct diag *d)
 {
     struct source *source = find(s, name);
-    struct secret *secret;
+    const char *secret;
 
     if (!source)
         return diag_set(d, ERR_NOT_FOUND,
@@ -204,11 +180,7 @@ int secrets_get(struct secrets *s, struct str name, struct str key, struct str *
     if (!secret)
         return diag_set(d, ERR_NOT_FOUND, "no secret with the key \"%.*s\" in the source '%s'",
                         STR_ARG(key), source->name);
-    pthread_mutex_lock(&s->lock);
-    if (!secret->is_hidden)
-        log_redact(str_of(secret->value));
-    secret->is_hidden = true;
-    pthread_mutex_unlock(&s->lock);
-    *value = str_of(secret->value);
+    log_redact(str_of(secret));
+    *value = str_of(secret);
     return 0;
 }

@@ -47,20 +47,26 @@ static void add_field(struct h2_stream *s, struct str name, struct str value)
         (struct http_header){arena_str(s->arena, name), arena_str(s->arena, value)};
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                     void *arg)
+static struct str str_of_rcbuf(nghttp2_rcbuf *buf)
+{
+    nghttp2_vec v = nghttp2_rcbuf_get_buf(buf);
+
+    return str_from((const char *)v.base, v.len);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                     nghttp2_rcbuf *value, uint8_t flags, void *arg)
 {
     struct h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-    struct str n = str_from((const char *)name, name_len);
-    struct str v = str_from((const char *)value, value_len);
+    struct str n = str_of_rcbuf(name);
+    struct str v = str_of_rcbuf(value);
     uint64_t status;
 
     (void)flags;
     (void)arg;
     if (!s)
         return 0;
-    s->_field_bytes += name_len + value_len + FIELD_OVERHEAD;
+    s->_field_bytes += n.len + v.len + FIELD_OVERHEAD;
     if (s->_field_bytes > H2_HEAD_MAX || s->_field_count >= H2_HEADERS_MAX) {
         s->err = ERR_HTTP_HEADER_LIMIT;
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
@@ -217,7 +223,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *a
 static void set_callbacks(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);

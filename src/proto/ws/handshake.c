@@ -268,7 +268,7 @@ static int dial(struct handshake *h)
 static int shake_hands(struct handshake *h, struct ws **out)
 {
     struct str request = write_request(h);
-    struct http1_head head;
+    struct http1_head head = {0};
     bool deflate = false;
     size_t size = 0;
     int err = stream_write(h->stream, request.ptr, request.len, h->deadline);
