@@ -524,10 +524,30 @@ static bool takes_null(const struct pb_field *f)
            (f->type == PB_TYPE_ENUM && str_eq_c(f->enumeration->name, "google.protobuf.NullValue"));
 }
 
-static int put_field(struct encoder *e, const struct pb_message *m, const char *name,
-                     const json_t *value, struct buf *out)
+/* Another member of the field's oneof with a value in the same object; NULL: none. */
+static const struct pb_field *rival_of(const struct pb_message *m, const struct pb_field *f,
+                                       const json_t *object)
+{
+    for (const struct pb_field *g = m->fields; g && f->oneof >= 0; g = g->next) {
+        const json_t *value;
+
+        if (g == f || g->oneof != f->oneof)
+            continue;
+        value = json_object_get(object, g->json_name.ptr);
+        if (!value)
+            value = json_object_get(object, g->name.ptr);
+        if (value && (!json_is_null(value) || takes_null(g)))
+            return g;
+    }
+    return NULL;
+}
+
+static int put_field(struct encoder *e, const struct pb_message *m, const json_t *object,
+                     const char *name, struct buf *out)
 {
     const struct pb_field *f = pb_field_by_name(m, str_of(name));
+    const json_t *value = json_object_get(object, name);
+    const struct pb_field *rival;
     int err;
 
     if (!f)
@@ -535,6 +555,10 @@ static int put_field(struct encoder *e, const struct pb_message *m, const char *
                         name);
     if (json_is_null(value) && !takes_null(f))
         return 0;
+    rival = rival_of(m, f, object);
+    if (rival)
+        return diag_set(e->d, ERR_INVALID, "%s: its oneof has '%.*s' as well: give one of them",
+                        name, STR_ARG(rival->json_name));
     if (f->repeated && f->message && f->message->is_map_entry)
         err = put_map(e, f, value, out);
     else if (f->repeated)
@@ -561,7 +585,8 @@ static int put_message(struct encoder *e, const struct pb_message *m, const json
     } else if (json_is_object(json)) {
         json_object_foreach((json_t *)(uintptr_t)json, name, value)
         {
-            err = put_field(e, m, name, value, out);
+            (void)value;
+            err = put_field(e, m, json, name, out);
             if (err)
                 break;
         }

@@ -172,6 +172,7 @@ struct found {
     struct pb_field_value *values;
     size_t count;
     size_t cap;
+    const struct pb_field **chosen; /* by oneof: the member that came last; NULL: no oneof at all */
 };
 
 static int gather(struct str bytes, struct found *found)
@@ -283,7 +284,7 @@ static int write_entry(struct decoder *c, const struct pb_message *m, struct str
 {
     const struct pb_field *key = pb_field_by_number(m, 1);
     const struct pb_field *value = pb_field_by_number(m, 2);
-    struct found found = {NULL, 0, 0};
+    struct found found = {NULL, 0, 0, NULL};
     const struct pb_field_value *v;
     size_t from = c->out->len;
     int err = gather(bytes, &found);
@@ -324,7 +325,7 @@ static int write_map(struct decoder *c, const struct pb_field *f, const struct f
         if (!first)
             buf_append_char(c->out, ',');
         first = false;
-        err = v->type == PB_BYTES ? write_entry(c, f->message, v->bytes) : ERR_SYNTAX;
+        err = v->type == PB_BYTES ? write_entry(c, f->message, v->bytes) : malformed(c, f->message);
     }
     buf_append_char(c->out, '}');
     return err;
@@ -366,32 +367,44 @@ static int write_time(struct decoder *c, const struct pb_message *m, const struc
     return ok ? 0 : diag_set(c->d, ERR_INVALID, "a %.*s out of range", STR_ARG(m->name));
 }
 
-static void write_field_mask(struct decoder *c, const struct found *found)
+/* "display_name" as "displayName". */
+static void append_camel(struct buf *out, struct str path)
 {
+    bool upper = false;
+
+    for (size_t i = 0; i < path.len; i++) {
+        char c = path.ptr[i];
+
+        if (c == '_') {
+            upper = true;
+            continue;
+        }
+        buf_append_char(out, upper && c >= 'a' && c <= 'z' ? (char)(c - 32) : c);
+        upper = false;
+    }
+}
+
+static int write_field_mask(struct decoder *c, const struct pb_message *m,
+                            const struct found *found)
+{
+    struct buf paths = BUF_INIT(SIZE_MAX);
     bool first = true;
+    int err = 0;
 
-    buf_append_char(c->out, '"');
     for (size_t i = 0; i < found->count; i++) {
-        struct str path = found->values[i].bytes;
-        bool upper = false;
-
         if (found->values[i].number != 1)
             continue;
         if (!first)
-            buf_append_char(c->out, ',');
+            buf_append_char(&paths, ',');
         first = false;
-        for (size_t j = 0; j < path.len; j++) {
-            char ch = path.ptr[j];
-
-            if (ch == '_') {
-                upper = true;
-                continue;
-            }
-            buf_append_char(c->out, upper && ch >= 'a' && ch <= 'z' ? (char)(ch - 32) : ch);
-            upper = false;
-        }
+        append_camel(&paths, found->values[i].bytes);
     }
-    buf_append_char(c->out, '"');
+    if (str_is_utf8(buf_str(&paths)))
+        write_string(c->out, buf_str(&paths));
+    else
+        err = malformed(c, m);
+    buf_deinit(&paths);
+    return err;
 }
 
 static int write_json_value(struct decoder *c, const struct pb_message *m,
@@ -421,6 +434,8 @@ static int write_any(struct decoder *c, const struct pb_message *any, const stru
     }
     m = pb_schema_message(c->schema,
                           str_from_index(url->bytes, (size_t)(str_rfind(url->bytes, '/') + 1)));
+    if (!str_is_utf8(url->bytes))
+        return malformed(c, any);
     if (!m)
         return diag_set(c->d, ERR_NOT_FOUND, "%.*s: message type '%.*s' is not loaded",
                         STR_ARG(any->name), STR_ARG(url->bytes));
@@ -454,8 +469,7 @@ static int write_well_known(struct decoder *c, const struct pb_message *m,
     case PB_DURATION:
         return write_time(c, m, found);
     case PB_FIELD_MASK:
-        write_field_mask(c, found);
-        return 0;
+        return write_field_mask(c, m, found);
     case PB_STRUCT:
         return first ? write_map(c, first, found) : 0;
     case PB_LIST_VALUE:
@@ -477,16 +491,39 @@ static int write_well_known(struct decoder *c, const struct pb_message *m,
  * scalars, which are left out. */
 static bool is_left_out(const struct pb_field *f, const struct found *found)
 {
+    if (f->oneof >= 0)
+        return found->chosen[f->oneof] != f;
     if (last_of(found, f->number) || f->repeated || !f->has_presence)
         return false;
-    return f->oneof >= 0 || (f->type != PB_TYPE_MESSAGE && f->type != PB_TYPE_GROUP);
+    return f->type != PB_TYPE_MESSAGE && f->type != PB_TYPE_GROUP;
 }
 
-static int write_plain(struct decoder *c, const struct pb_message *m, const struct found *found)
+/* Of a oneof the member that came last counts (protobuf.dev/programming-guides/encoding). */
+static void choose_members(const struct pb_message *m, struct found *found)
+{
+    int oneofs = 0;
+
+    for (const struct pb_field *f = m->fields; f; f = f->next) {
+        if (f->oneof >= oneofs)
+            oneofs = f->oneof + 1;
+    }
+    if (oneofs == 0)
+        return;
+    found->chosen = mem_calloc((size_t)oneofs, sizeof(found->chosen[0]));
+    for (size_t i = 0; i < found->count; i++) {
+        const struct pb_field *f = pb_field_by_number(m, found->values[i].number);
+
+        if (f && f->oneof >= 0)
+            found->chosen[f->oneof] = f;
+    }
+}
+
+static int write_plain(struct decoder *c, const struct pb_message *m, struct found *found)
 {
     bool first = true;
     int err = 0;
 
+    choose_members(m, found);
     buf_append_char(c->out, '{');
     for (const struct pb_field *f = m->fields; f && err == 0; f = f->next) {
         if (is_left_out(f, found))
@@ -499,12 +536,13 @@ static int write_plain(struct decoder *c, const struct pb_message *m, const stru
         err = write_field(c, f, found);
     }
     buf_append_char(c->out, '}');
+    mem_free((void *)found->chosen);
     return err;
 }
 
 static int write_message(struct decoder *c, const struct pb_message *m, struct str bytes)
 {
-    struct found found = {NULL, 0, 0};
+    struct found found = {NULL, 0, 0, NULL};
     int err;
 
     if (c->depth >= PB_MAX_DEPTH)

@@ -68,6 +68,14 @@ bool pb_timestamp_format(int64_t seconds, int32_t nanos, struct buf *out)
     return true;
 }
 
+static int days_of_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return month == 2 && leap ? 29 : days[month - 1];
+}
+
 /* Exactly `count` digits at `*at`. */
 static bool take_digits(struct str text, size_t *at, size_t count, int *out)
 {
@@ -151,7 +159,8 @@ bool pb_timestamp_parse(struct str text, int64_t *seconds, int32_t *nanos)
         !take_digits(text, &at, 2, &second) || !take_fraction(text, &at, nanos) ||
         !take_offset(text, &at, &offset) || at != text.len)
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)
+    if (month < 1 || month > 12 || day < 1 || day > days_of_month(year, month) || hour > 23 ||
+        minute > 59 || second > 59)
         return false;
     total = days_from_civil(year, (unsigned)month, (unsigned)day) * 86400 + hour * 3600 +
             minute * 60 + second - offset;

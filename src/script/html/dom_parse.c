@@ -13,7 +13,12 @@
 #include "base/err.h"
 #include "script/html/dom.h"
 
-enum { MEMORY_FACTOR = 200, MEMORY_FLOOR = 1 << 20, CLOCK_EVERY = 1024 };
+enum {
+    MEMORY_FACTOR = 200, /* measured: markup of nothing but start tags needs 150 bytes for one */
+    MEMORY_FLOOR = 1 << 20,
+    MEMORY_MAX = 512 << 20,
+    CLOCK_EVERY = 1024,
+};
 enum { MAX_DEPTH = 4000 }; /* browsers flatten from 512 on */
 #define PARSE_NSEC (2 * NSEC_PER_SEC)
 
@@ -63,10 +68,13 @@ static bool is_flat(struct str name)
 static bool is_too_deep(struct str html)
 {
     long depth = 0;
-    const char *end = html.ptr + html.len;
+    const char *end;
     const char *at = html.ptr;
 
-    while (html.len && (at = memchr(at, '<', (size_t)(end - at)))) {
+    if (html.len == 0)
+        return false;
+    end = html.ptr + html.len;
+    while ((at = memchr(at, '<', (size_t)(end - at)))) {
         bool closes = ++at < end && *at == '/';
         const char *name = closes ? at + 1 : at;
         size_t len = 0;
@@ -153,8 +161,9 @@ static struct dom_node *copy_node(struct dom *dom, const GumboNode *from, struct
     return node;
 }
 
-/* Pre-order over gumbo's tree by its parent links and indexes: no recursion. */
-static void copy_tree(struct dom *dom, const GumboNode *root)
+/* Pre-order over gumbo's tree by its parent links and indexes: no recursion. ERR_LIMIT: too many
+ * nodes. */
+static int copy_tree(struct dom *dom, const GumboNode *root)
 {
     const GumboNode *from = root;
     struct dom_node *parent = (struct dom_node *)(uintptr_t)dom_root(dom);
@@ -167,6 +176,8 @@ static void copy_tree(struct dom *dom, const GumboNode *root)
             const GumboNode *child = children->data[next];
             struct dom_node *node = copy_node(dom, child, parent);
 
+            if (node->order > DOM_MAX_NODES)
+                return ERR_LIMIT;
             if (children_of(child) && children_of(child)->length > 0) {
                 from = child;
                 parent = node;
@@ -177,7 +188,7 @@ static void copy_tree(struct dom *dom, const GumboNode *root)
             continue;
         }
         if (from == root)
-            return;
+            return 0;
         next = (unsigned)from->index_within_parent + 1;
         from = from->parent;
         parent = parent->parent;
@@ -186,17 +197,20 @@ static void copy_tree(struct dom *dom, const GumboNode *root)
 
 int dom_parse(struct str html, struct dom **out, struct diag *d)
 {
-    struct bounded bounded = {.left = html.len * MEMORY_FACTOR + MEMORY_FLOOR,
-                              .deadline = clock_now() + PARSE_NSEC};
+    struct bounded bounded = {.deadline = clock_now() + PARSE_NSEC};
     GumboOptions options = kGumboDefaultOptions;
     GumboOutput *parsed;
     struct dom *dom;
+    int err;
 
     if (html.len > DOM_MAX_BYTES)
         return diag_set(d, ERR_LIMIT, "the HTML has %zu bytes; at most %d can be parsed", html.len,
                         DOM_MAX_BYTES);
     if (is_too_deep(html))
         return diag_set(d, ERR_LIMIT, "the HTML is nested more than %d elements deep", MAX_DEPTH);
+    bounded.left = html.len * MEMORY_FACTOR + MEMORY_FLOOR;
+    if (bounded.left > MEMORY_MAX)
+        bounded.left = MEMORY_MAX;
     arena_init(&bounded.arena);
     options.allocator = bounded_alloc;
     options.deallocator = bounded_free;
@@ -208,8 +222,12 @@ int dom_parse(struct str html, struct dom **out, struct diag *d)
     }
     parsed = gumbo_parse_with_options(&options, html.ptr ? html.ptr : "", html.len);
     dom = dom_new();
-    copy_tree(dom, parsed->document);
+    err = copy_tree(dom, parsed->document);
     arena_deinit(&bounded.arena);
+    if (err) {
+        dom_unref(dom);
+        return diag_set(d, err, "the HTML has more than %d nodes", DOM_MAX_NODES);
+    }
     *out = dom;
     return 0;
 }

@@ -138,6 +138,8 @@
       if (!wanted) return this.#to(this.#nodes.filter((n) => find([n], String(what)).length > 0));
       return this.#to(this.#nodes.filter((n) => wanted.some((w) => walk(w, 'parent').some((p) => order(p) === order(n)))));
     }
+    // jQuery's, which k6 lacks.
+    hasClass(name) { return this.#nodes.some((n) => (attr(n, 'class') ?? '').split(/\s+/).includes(String(name))); }
     html() { return this.#nodes.length ? inner(this.#nodes[0]) : undefined; }
     index(what) {
       const n = this.#nodes[0];
