@@ -24,6 +24,10 @@ static void add_schema(struct grpc_client *c, const struct pb_schema *schema)
 const struct pb_method *grpc_find_method(JSContext *ctx, const struct grpc_client *c,
                                          struct str name, const struct pb_schema **schema)
 {
+    if (c->reflected && pb_schema_method(&c->reflected->schema, name)) {
+        *schema = &c->reflected->schema;
+        return pb_schema_method(*schema, name);
+    }
     for (size_t i = 0; i < c->schema_count; i++) {
         const struct pb_method *method = pb_schema_method(c->schemas[i], name);
 
@@ -281,6 +285,8 @@ static void disconnect(struct grpc_client *c)
 {
     h2_conn_unref(c->conn);
     c->conn = NULL;
+    reflected_unref(c->reflected);
+    c->reflected = NULL;
     mem_free((void *)(uintptr_t)c->authority.ptr);
     mem_free((void *)(uintptr_t)c->address.ptr);
     c->authority = STR("");
@@ -353,6 +359,16 @@ static int read_address(JSContext *ctx, JSValueConst value, bool plaintext, stru
     return err ? -1 : 0;
 }
 
+static int reflect(JSContext *ctx, struct grpc_client *c, JSValueConst params)
+{
+    JSValue metadata = host_get(ctx, params, "reflectMetadata");
+    struct reflected *reflected = JS_IsException(metadata) ? NULL : grpc_reflect(ctx, c, metadata);
+
+    JS_FreeValue(ctx, metadata);
+    c->reflected = reflected;
+    return reflected ? 0 : -1;
+}
+
 static JSValue connect_client(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
     struct grpc_client *c = host_this(ctx, this_val, &grpc_client_class);
@@ -379,10 +395,7 @@ static JSValue connect_client(JSContext *ctx, JSValueConst this_val, int argc, J
     if ((c->is_tls && make_dialer(ctx, c, host_arg(argc, argv, 1)) < 0) ||
         dial(ctx, c, &url, &p) < 0)
         return JS_EXCEPTION;
-    if (p.reflect)
-        return host_throw(ctx, "client.connect(): reflection is not supported yet: use "
-                               "client.load() or client.loadProtoset()");
-    return JS_TRUE;
+    return p.reflect && reflect(ctx, c, argv[1]) < 0 ? JS_EXCEPTION : JS_TRUE;
 }
 
 static JSValue close_client(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The gRPC server of the tests: Greeter of hello.proto, and a health service.
+"""The gRPC server of the tests: Greeter of hello.proto, health, and reflection (v1alpha).
 
     grpc_server.py FOLDER_OF_PROTOS [CERTIFICATE KEY]
 
@@ -15,17 +15,28 @@ from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_fa
 STATUS_DETAILS = "grpc-status-details-bin"
 
 
+def field(number, data):
+    """A length-delimited field of Protocol Buffers."""
+    size, head = len(data), bytes([number << 3 | 2])
+    while size >= 0x80:
+        head, size = head + bytes([size & 0x7F | 0x80]), size >> 7
+    return head + bytes([size]) + data
+
+
 def load(folder):
-    """The message classes of hello.proto by name; no generated code is needed."""
+    """The message classes of hello.proto and the descriptors of all files, by their names."""
     compiled = subprocess.run(["protoc", f"-I{folder}", "--include_imports",
                                "--descriptor_set_out=/dev/stdout", "hello.proto"], check=True,
                               capture_output=True).stdout
     pool = descriptor_pool.DescriptorPool()
+    files = {}
     for file in descriptor_pb2.FileDescriptorSet.FromString(compiled).file:
+        files[file.name] = file.SerializeToString()
         pool.Add(file)
     factory = message_factory.MessageFactory(pool)
-    return {name: factory.GetPrototype(pool.FindMessageTypeByName(f"hello.{name}"))
-            for name in ("HelloRequest", "HelloReply", "Number")}
+    messages = {name: factory.GetPrototype(pool.FindMessageTypeByName(f"hello.{name}"))
+                for name in ("HelloRequest", "HelloReply", "Number")}
+    return messages, files
 
 
 class Greeter:
@@ -89,6 +100,21 @@ class Greeter:
         }
 
 
+def reflection(files):
+    """ServerReflectionInfo in bytes: one file at a time, so that a client has to ask for imports."""
+    def answer(requests, context):
+        if dict(context.invocation_metadata()).get("x-token", "let me in") != "let me in":
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "not for you")
+        for request in requests:
+            kind, name = request[0] >> 3, request[2:].decode()
+            if kind == 7:
+                services = [b"hello.Greeter", b"grpc.reflection.v1alpha.ServerReflection"]
+                yield field(6, b"".join(field(1, field(1, s)) for s in services))
+            else:
+                yield field(4, field(1, files["hello.proto" if kind == 4 else name]))
+    return {"ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(answer)}
+
+
 def check_health(request, context):
     """grpc.health.v1.Health/Check in bytes: "" and "hello" serve."""
     if request not in (b"", b"\x0a\x05hello"):
@@ -98,11 +124,14 @@ def check_health(request, context):
 
 def main():
     folder, *tls = sys.argv[1:]
+    messages, files = load(folder)
     health = {"Check": grpc.unary_unary_rpc_method_handler(check_health)}
     server = grpc.server(futures.ThreadPoolExecutor(8),
                          options=[("grpc.max_send_message_length", -1)])
     server.add_generic_rpc_handlers((
-        grpc.method_handlers_generic_handler("hello.Greeter", Greeter(load(folder)).handlers()),
+        grpc.method_handlers_generic_handler("hello.Greeter", Greeter(messages).handlers()),
+        grpc.method_handlers_generic_handler("grpc.reflection.v1alpha.ServerReflection",
+                                             reflection(files)),
         grpc.method_handlers_generic_handler("grpc.health.v1.Health", health)))
     if tls:
         with open(tls[0], "rb") as cert, open(tls[1], "rb") as key:

@@ -158,6 +158,24 @@ def test_tls(lab):
     assert r.code == 0, r.text
 
 
+def test_reflection(lab):
+    body = """
+        const why = (fn) => { try { fn(); return 'nothing'; } catch (e) { return e.message; } };
+        client.connect(__ENV.ADDRESS, { plaintext: true, reflect: true });
+        const r = client.invoke('hello.Greeter/SayHello', { name: 'mirror', color: 'GREEN', at: '2026-01-02T03:04:05Z' });
+        eq('reply', [r.message.message, r.message.color], ['hello mirror', 'GREEN']);
+        client.connect(__ENV.ADDRESS, { plaintext: true, reflect: true, reflectMetadata: { 'x-token': 'let me in' } });
+        const pending = client.asyncInvoke('hello.Greeter/SayHello', { name: 'late' });
+        eq('refused', why(() => client.connect(__ENV.ADDRESS,
+          { plaintext: true, reflect: true, reflectMetadata: { 'x-token': 'x' } })), 'reflection: not for you');
+        eq('an older call goes on', (await pending).message.message, 'hello late');
+        eq('nothing known', why(() => client.invoke('hello.Greeter/SayHello', {})).includes('not found'), true);
+    """
+    with Server() as server:
+        r = run(lab, body, server.address, load="")
+    assert r.code == 0, r.text
+
+
 def test_stop_with_an_open_stream(lab):
     body = """
         client.connect(__ENV.ADDRESS, { plaintext: true });

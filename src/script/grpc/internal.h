@@ -1,7 +1,8 @@
 /* What the files of k6/net/grpc share; nobody else includes it.
  *
- * client.c has the Client's connection and schemas, invoke.c unary calls, stream.c streams,
- * values.c what both make of JavaScript's values and of gRPC's. */
+ * mod_grpc.c has the Client's connection and schemas, invoke.c unary calls, stream.c streams,
+ * reflect.c asks a server for its schema, values.c is what JavaScript's values and gRPC's make of
+ * each other. */
 #ifndef SCRIPT_GRPC_INTERNAL_H
 #define SCRIPT_GRPC_INTERNAL_H
 
@@ -11,12 +12,21 @@
 
 /* --- the client --------------------------------------------------------------------------- */
 
+/* What a server told of itself. Calls that go on hold it, whatever becomes of the client. */
+struct reflected {
+    struct pb_schema schema;
+    unsigned refs;
+};
+
+void reflected_unref(struct reflected *r); /* NULL is allowed */
+
 struct grpc_client {
     const struct pb_schema **schemas; /* those of load() and loadProtoset(); the list is owned */
     size_t schema_count;
-    struct h2_conn *conn; /* a reference; NULL: not connected */
-    struct str authority; /* heap */
-    struct str address;   /* heap: as the script gave it */
+    struct reflected *reflected; /* a reference: what the server told of itself; NULL: nothing */
+    struct h2_conn *conn;        /* a reference; NULL: not connected */
+    struct str authority;        /* heap */
+    struct str address;          /* heap: as the script gave it */
     bool is_tls;
     size_t max_receive;
     size_t max_send; /* 0: no limit */
@@ -41,6 +51,7 @@ struct grpc_op {
     struct grpc_client *client; /* only while JavaScript runs: it may go meanwhile */
     struct h2_conn *conn;       /* a reference */
     const struct pb_schema *schema;
+    struct reflected *held; /* a reference: when `schema` is its; or NULL */
     const struct pb_method *method;
     struct grpc_call call;
     tagset_id tags;
@@ -71,6 +82,11 @@ JSValue grpc_metadata_object(JSContext *ctx, const struct http_header *list, siz
 JSValue grpc_error_object(JSContext *ctx, const struct grpc_op *op);
 /* The tags with the status of the call. */
 tagset_id grpc_tags_with_status(const struct grpc_op *op, int status);
+
+/* The schema of everything that the connected server serves, with one reference. NULL: an
+ * exception. `metadata`: of the call; undefined: none. */
+MUST_USE YIELDS struct reflected *grpc_reflect(JSContext *ctx, struct grpc_client *client,
+                                               JSValueConst metadata);
 
 /* --- functions of the Client -------------------------------------------------------------- */
 

@@ -278,6 +278,10 @@ int grpc_op_init_method(JSContext *ctx, struct grpc_op *op, struct grpc_client *
     }
     add_tags(op);
     op->conn = h2_conn_ref(client->conn);
+    if (client->reflected && schema == &client->reflected->schema) {
+        op->held = client->reflected;
+        op->held->refs++;
+    }
     op->call.conn = op->conn;
     op->call.arena = &op->arena;
     op->call.scheme = client->is_tls ? STR("https") : STR("http");
@@ -293,6 +297,7 @@ void grpc_op_deinit(struct grpc_op *op)
 {
     grpc_close(&op->call);
     h2_conn_unref(op->conn);
+    reflected_unref(op->held);
     arena_deinit(&op->arena);
 }
 
