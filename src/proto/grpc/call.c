@@ -215,6 +215,7 @@ void grpc_send(struct grpc_call *c, struct str message, bool ends)
         memcpy(framed + PREFIX, message.ptr, message.len);
         err =
             h2_stream_send(&c->_stream, str_from(framed, message.len + PREFIX), ends, c->deadline);
+        mem_free(framed);
     }
     /* What the server says of a call that it ended early, grpc_receive reads. */
     if (err == ERR_TIMEOUT || err == ERR_CANCELLED)
