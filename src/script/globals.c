@@ -87,7 +87,7 @@ int globals_need(JSContext *ctx, enum lazy_intrinsic what)
     case LAZY_URL:
         return web_add_part(ctx, &js_part_url, JS_UNDEFINED);
     case LAZY_WEB:
-        return web_add_part(ctx, &js_part_web, JS_UNDEFINED);
+        return web_add_web(ctx);
     case LAZY_COUNT:
         break;
     }

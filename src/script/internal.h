@@ -216,6 +216,8 @@ MUST_USE int web_add_part(JSContext *ctx, const struct js_part *part, JSValueCon
 /* The classes of k6/experimental/streams, one set per VU; owned by the caller. */
 MUST_USE JSValue web_streams(JSContext *ctx);
 MUST_USE int web_add_streams(JSContext *ctx);
+/* TextEncoder, AbortController and the other globals of js/web.js. */
+MUST_USE int web_add_web(JSContext *ctx);
 /* fetch and its classes (mod_fetch.c). */
 MUST_USE int fetch_add_globals(JSContext *ctx);
 /* Forgets __ENV, so that the next use sees the scenario's variables. */

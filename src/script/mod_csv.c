@@ -60,6 +60,10 @@ static int read_line(JSContext *ctx, JSValueConst options, const char *name, int
     JSValue v = host_get(ctx, options, name);
     int err = JS_IsException(v) ? -1 : 0;
 
+    if (err == 0 && !host_is_nullish(v) && !JS_IsNumber(v)) {
+        JS_ThrowTypeError(ctx, "%s must be a number", name);
+        err = -1;
+    }
     if (err == 0 && !host_is_nullish(v))
         err = host_int64(ctx, v, out);
     if (err == 0 && !host_is_nullish(v) && *out < 0) {
@@ -99,6 +103,10 @@ static int read_options(JSContext *ctx, JSValueConst options, struct parser *p)
 
     if (host_is_nullish(options))
         return 0;
+    if (!JS_IsObject(options)) {
+        JS_ThrowTypeError(ctx, "the options of a CSV file must be an object");
+        return -1;
+    }
     if (read_delimiter(ctx, options, &p->reader.delimiter) < 0 ||
         read_line(ctx, options, "fromLine", &p->from) < 0 ||
         read_line(ctx, options, "toLine", &p->to) < 0)

@@ -57,6 +57,60 @@ int web_add_streams(JSContext *ctx)
     return err;
 }
 
+/* --- text --------------------------------------------------------------------------------- */
+
+static JSValue from_utf8(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    struct host_bytes bytes;
+    JSValue text = JS_UNDEFINED;
+    struct str s;
+
+    (void)this_val;
+    if (host_bytes(ctx, host_arg(argc, argv, 0), &bytes) < 0)
+        return JS_EXCEPTION;
+    s = str_from((const char *)bytes.ptr, bytes.len);
+    if (str_is_utf8(s))
+        text = host_string(ctx, s);
+    host_bytes_release(ctx, &bytes);
+    return text;
+}
+
+static JSValue to_utf8(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    struct host_bytes bytes;
+    JSValue array = JS_UNDEFINED;
+    struct str s;
+
+    (void)this_val;
+    if (host_bytes(ctx, host_arg(argc, argv, 0), &bytes) < 0)
+        return JS_EXCEPTION;
+    s = str_from((const char *)bytes.ptr, bytes.len);
+    if (str_is_utf8(s))
+        array = host_uint8_array(ctx, s);
+    host_bytes_release(ctx, &bytes);
+    return array;
+}
+
+static const JSCFunctionListEntry natives[] = {
+    JS_CFUNC_DEF("fromUtf8", 1, from_utf8),
+    JS_CFUNC_DEF("toUtf8", 1, to_utf8),
+};
+
+int web_add_web(JSContext *ctx)
+{
+    JSValue native = JS_NewObject(ctx);
+    int err;
+
+    if (JS_IsException(native))
+        return -1;
+    JS_SetPropertyFunctionList(ctx, native, natives, COUNT_OF(natives));
+    err = web_add_part(ctx, &js_part_web, native);
+    JS_FreeValue(ctx, native);
+    return err;
+}
+
+/* --- streams ------------------------------------------------------------------------------ */
+
 static int init_streams(JSContext *ctx, JSValueConst ns)
 {
     return add_all(ctx, ns, web_streams(ctx), JS_PROP_C_W_E);

@@ -184,6 +184,27 @@ export default async function () {
     assert metrics["http_req_failed"]["passes"] == 2, metrics["http_req_failed"]
 
 
+def test_stream_ends_with_its_iteration(lab):
+    server = site(lab)
+    result, metrics = lab.summary("""
+import http from 'k6/http';
+import { group } from 'k6';
+export const options = { scenarios: { s: { executor: 'constant-vus', vus: 3, duration: '1s', gracefulStop: '0s' } } };
+const kept = [];
+export default async function () {
+  const r = await fetch(__ENV.URL + '/stall');
+  kept.push(r, http.get(__ENV.URL + '/stall', { responseType: 'stream' }));
+  const reader = r.body.getReader();
+  await reader.read();
+  await group('waits', async () => { await reader.read(); });
+}
+export function teardown() { http.get(__ENV.URL + '/stall', { responseType: 'stream' }); }
+""", "-e", f"URL={server.url}")
+    assert result.code == 0 and "level=error" not in result.text, result.text
+    assert metrics["http_reqs"]["count"] == 7, metrics["http_reqs"]
+    assert metrics["iterations"]["count"] == 0 if "iterations" in metrics else True
+
+
 def test_stream_has_back_pressure(lab):
     total = 64 * 1024 * 1024
 

@@ -12,6 +12,7 @@ const rows = await csv.parse(file, { skipFirstLine: true });
 const people = await csv.parse(file, { asObjects: true });
 const part = await csv.parse(file, { fromLine: 1, toLine: 2 });
 const semicolon = await csv.parse(uneven, { delimiter: ';' });
+const wrong = [await rejected(csv.parse(file, { fromLine: '2' })), await rejected(csv.parse(file, 5))];
 const bad = [];
 for (const [f, o] of [[uneven, { asObjects: true }], [quote, { delimiter: ';' }], [file, { delimiter: '' }], [file, { fromLine: -1 }],
   [file, { fromLine: 3, toLine: 1 }], [file, { asObjects: true, skipFirstLine: true }], [{}, {}]]) bad.push(await rejected(csv.parse(f, o)));
@@ -23,6 +24,7 @@ export default async function () {
   is('part', part.map((r) => r[0]), ['ann', 'bob']);
   is('delimiter', semicolon[1], ['1,2,3']);
   throws('read-only', () => { rows[0][0] = 'x'; }, /TypeError/);
+  is('wrong types', wrong, ['fromLine must be a number', 'the options of a CSV file must be an object']);
   is('errors', bad.map((m, i) => [/fields/, /not closed/, /delimiter/, /fromLine/, /greater/, /combined/, /File/][i].test(m)), Array(7).fill(true));
   is('late', /init context/.test(await rejected(csv.parse(file))), true);
   const parser = new Parser(file, { skipFirstLine: true, toLine: 1 });

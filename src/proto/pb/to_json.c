@@ -492,7 +492,7 @@ static int write_well_known(struct decoder *c, const struct pb_message *m,
 static bool is_left_out(const struct pb_field *f, const struct found *found)
 {
     if (f->oneof >= 0)
-        return found->chosen[f->oneof] != f;
+        return !found->chosen || found->chosen[f->oneof] != f;
     if (last_of(found, f->number) || f->repeated || !f->has_presence)
         return false;
     return f->type != PB_TYPE_MESSAGE && f->type != PB_TYPE_GROUP;

@@ -1,5 +1,6 @@
 // Globals of the web platform: text encoding, base64, structuredClone, AbortController.
-(function () {
+// Natives: fromUtf8(bytes) and toUtf8(text) give undefined where the data is not valid Unicode.
+(function (native) {
   'use strict';
 
   const bytesOf = (input) => {
@@ -12,6 +13,8 @@
   class TextEncoder {
     get encoding() { return 'utf-8'; }
     encode(text = '') {
+      const fast = native.toUtf8(String(text));
+      if (fast) return fast;
       const out = [];
       for (const ch of String(text)) {
         let c = ch.codePointAt(0);
@@ -22,6 +25,18 @@
         else out.push(0xf0 | c >> 18, 0x80 | c >> 12 & 63, 0x80 | c >> 6 & 63, 0x80 | c & 63);
       }
       return new Uint8Array(out);
+    }
+    encodeInto(text, target) {
+      if (!(target instanceof Uint8Array)) throw new TypeError('encodeInto() needs a Uint8Array');
+      let read = 0, written = 0;
+      for (const ch of String(text)) {
+        const bytes = this.encode(ch);
+        if (written + bytes.length > target.length) break;
+        target.set(bytes, written);
+        written += bytes.length;
+        read += ch.length;
+      }
+      return { read, written };
     }
     get [Symbol.toStringTag]() { return 'TextEncoder'; }
   }
@@ -67,13 +82,37 @@
       return false;
     };
   };
+  // The bytes at the end that begin a character of UTF-8 which more bytes may complete.
+  const unfinished = (bytes) => {
+    for (let n = 1; n <= 3 && n <= bytes.length; n++) {
+      const b = bytes[bytes.length - n];
+      if (b >= 0x80 && b <= 0xbf) continue;
+      const needed = b >= 0xf0 && b <= 0xf4 ? 4 : b >= 0xe0 && b <= 0xef ? 3 : b >= 0xc2 && b <= 0xdf ? 2 : 1;
+      const second = bytes[bytes.length - n + 1];
+      const low = b === 0xe0 ? 0xa0 : b === 0xf0 ? 0x90 : 0x80, high = b === 0xed ? 0x9f : b === 0xf4 ? 0x8f : 0xbf;
+      return needed > n && (n === 1 || (second >= low && second <= high)) ? n : 0;
+    }
+    return 0;
+  };
+  // Windows-1252, which the web means by "latin1": 0x80 to 0x9f differ from Latin-1.
+  const HIGH = '\u20ac\x81\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\x8d\u017d\x8f\x90\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\x9d\u017e\u0178';
+  const latin1 = (emit) => (b) => {
+    if (b >= 0) emit(b >= 0x80 && b <= 0x9f ? HIGH.charCodeAt(b - 0x80) : b);
+    return false;
+  };
+  const DECODERS = { 'utf-8': utf8, 'utf-16le': utf16(false), 'utf-16be': utf16(true), 'windows-1252': latin1 };
   const LABELS = {
     'utf-8': 'utf-8', utf8: 'utf-8', 'unicode-1-1-utf-8': 'utf-8', 'utf-16': 'utf-16le', 'utf-16le': 'utf-16le',
-    unicode: 'utf-16le', 'ucs-2': 'utf-16le', 'utf-16be': 'utf-16be',
+    unicode: 'utf-16le', 'ucs-2': 'utf-16le', 'utf-16be': 'utf-16be', latin1: 'windows-1252', l1: 'windows-1252',
+    'iso-8859-1': 'windows-1252', 'iso8859-1': 'windows-1252', ascii: 'windows-1252', 'us-ascii': 'windows-1252',
+    'windows-1252': 'windows-1252', cp1252: 'windows-1252',
   };
 
   class TextDecoder {
-    #encoding; #fatal; #ignoreBOM; #feed = null; #points = []; #bomSeen = false; #bad = false;
+    #encoding; #fatal; #ignoreBOM;
+    #feed = null; #points = []; #bad = false; // of the slow way
+    #tail = null; // UTF-8: an unfinished character of the chunk before
+    #bomSeen = false; #going = false; // within a stream
     constructor(label = 'utf-8', options = {}) {
       const name = String(label).trim().toLowerCase();
       if (!Object.hasOwn(LABELS, name)) throw new RangeError(`unsupported encoding: ${label}`);
@@ -84,19 +123,8 @@
     get encoding() { return this.#encoding; }
     get fatal() { return this.#fatal; }
     get ignoreBOM() { return this.#ignoreBOM; }
-    #emit(point) {
-      if (point === BAD) { this.#bad = true; point = 0xfffd; }
-      else if (!this.#bomSeen && point === 0xfeff && !this.#ignoreBOM) { this.#bomSeen = true; return; }
-      this.#bomSeen = true;
-      this.#points.push(point);
-    }
-    decode(input, options = {}) {
-      const bytes = bytesOf(input);
-      if (!this.#feed) {
-        const make = this.#encoding === 'utf-8' ? utf8 : utf16(this.#encoding === 'utf-16be');
-        this.#feed = make((point) => this.#emit(point));
-        this.#bomSeen = false;
-      }
+    #slow(bytes, more) {
+      this.#feed ??= DECODERS[this.#encoding]((point) => { if (point === BAD) this.#bad = true; this.#points.push(point === BAD ? 0xfffd : point); });
       this.#points = [];
       this.#bad = false;
       let out = '';
@@ -104,9 +132,39 @@
         while (this.#feed(bytes[i]));
         if (this.#points.length >= 4096) { out += String.fromCodePoint(...this.#points); this.#points = []; }
       }
-      if (!options?.stream) { this.#feed(-1); this.#feed = null; }
-      if (this.#bad && this.#fatal) { this.#feed = null; throw new TypeError(`the data is not valid ${this.#encoding}`); }
+      if (!more) { this.#feed(-1); this.#feed = null; }
+      if (this.#bad && this.#fatal) {
+        this.#feed = this.#tail = null;
+        this.#going = false;
+        throw new TypeError(`the data is not valid ${this.#encoding}`);
+      }
       return out + String.fromCodePoint(...this.#points);
+    }
+    #utf8(bytes, more) {
+      if (this.#tail) {
+        const all = new Uint8Array(this.#tail.length + bytes.length);
+        all.set(this.#tail);
+        all.set(bytes, this.#tail.length);
+        bytes = all;
+        this.#tail = null;
+      }
+      const left = more ? unfinished(bytes) : 0;
+      if (left > 0) {
+        this.#tail = bytes.slice(bytes.length - left);
+        bytes = bytes.subarray(0, bytes.length - left);
+      }
+      return native.fromUtf8(bytes) ?? this.#slow(bytes, false);
+    }
+    decode(input, options = {}) {
+      const bytes = bytesOf(input), more = Boolean(options?.stream);
+      if (!this.#going) this.#bomSeen = false;
+      this.#going = more;
+      let text = this.#encoding === 'utf-8' ? this.#utf8(bytes, more) : this.#slow(bytes, more);
+      if (!this.#bomSeen && text !== '') {
+        this.#bomSeen = true;
+        if (text[0] === '\ufeff' && !this.#ignoreBOM && this.#encoding !== 'windows-1252') text = text.slice(1);
+      }
+      return text;
     }
     get [Symbol.toStringTag]() { return 'TextDecoder'; }
   }
