@@ -22,7 +22,7 @@ void base64_encode(struct str bytes, enum base64_alphabet alphabet, bool padded,
     }
 }
 
-static int value_of(char c)
+int base64_digit(char c)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -45,7 +45,7 @@ bool base64_decode(struct str text, struct buf *out)
     if (text.len % 4 == 1)
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        int value = value_of(text.ptr[i]);
+        int value = base64_digit(text.ptr[i]);
 
         if (value < 0)
             return false;

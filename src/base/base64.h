@@ -14,4 +14,7 @@ void base64_encode(struct str bytes, enum base64_alphabet alphabet, bool padded,
 /* Either alphabet, with or without padding. False: it is none; `out` may have a part then. */
 bool base64_decode(struct str text, struct buf *out);
 
+/* What a character of either alphabet stands for, 0 to 63; -1: it is of none. */
+int base64_digit(char c);
+
 #endif

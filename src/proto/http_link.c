@@ -52,24 +52,25 @@ static struct http_origin *add_origin(struct http_client *client, const struct p
     return o;
 }
 
-static void drop_conn(struct http_client *client, struct http_origin *o)
+/* Lets go of a connection (NULL is allowed); what it carried is counted. */
+static void let_go(struct http_client *client, struct h2_conn **conn)
 {
     uint64_t sent;
     uint64_t received;
 
-    if (!o->conn)
+    if (!*conn)
         return;
-    h2_conn_take_bytes(o->conn, &sent, &received);
+    h2_conn_take_bytes(*conn, &sent, &received);
     client->sent += sent;
     client->received += received;
-    h2_conn_unref(o->conn);
-    o->conn = NULL;
+    h2_conn_unref(*conn);
+    *conn = NULL;
 }
 
 void http_origins_close_idle(struct http_client *client)
 {
     for (struct http_origin *o = client->origins; o; o = o->next)
-        drop_conn(client, o);
+        let_go(client, &o->conn);
 }
 
 void http_origins_free(struct http_client *client)
@@ -150,7 +151,7 @@ static void take_h2(struct http_exchange *x, const struct pool_key *key, struct 
         client->received += stream->bytes.received;
         stream_close(stream);
     } else {
-        drop_conn(client, o);
+        let_go(client, &o->conn);
         o->conn = h2_conn_new(stream);
     }
     x->link.h2 = h2_conn_ref(o->conn);
@@ -195,7 +196,7 @@ static int open_shared(struct http_exchange *x, struct http_origin *o, const str
         x->link.connected = clock_now();
         return 0;
     }
-    drop_conn(c->client, o);
+    let_go(c->client, &o->conn);
     o->is_dialing = true;
     err = dial(x, &o->key, proxy);
     end_dial(o);
@@ -231,19 +232,6 @@ const struct stream *http_link_stream(const struct http_link *l)
     return l->h2 ? h2_conn_transport(l->h2) : l->conn->stream;
 }
 
-static void close_h2(struct http_exchange *x)
-{
-    struct http_client *client = x->chain->client;
-    uint64_t sent;
-    uint64_t received;
-
-    h2_conn_take_bytes(x->link.h2, &sent, &received);
-    client->sent += sent;
-    client->received += received;
-    h2_conn_unref(x->link.h2);
-    x->link.h2 = NULL;
-}
-
 /* Kept for the next round, in the pool, or closed. */
 static void close_h1(struct http_exchange *x, int err)
 {
@@ -267,7 +255,7 @@ static void close_h1(struct http_exchange *x, int err)
 void http_link_close(struct http_exchange *x, int err)
 {
     if (x->link.h2)
-        close_h2(x);
+        let_go(x->chain->client, &x->link.h2);
     else
         close_h1(x, err);
 }

@@ -27,17 +27,6 @@ struct source_map {
 
 /* --- base 64 VLQ -------------------------------------------------------------------------- */
 
-static int digit_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Reads one number from the front; false: there is none, or it does not fit 31 bits. */
 static bool read_vlq(struct str *in, int32_t *out)
 {
@@ -47,7 +36,7 @@ static bool read_vlq(struct str *in, int32_t *out)
     int digit;
 
     do {
-        if (in->len == 0 || shift > SHIFT_MAX || (digit = digit_of(*in->ptr)) < 0)
+        if (in->len == 0 || shift > SHIFT_MAX || (digit = base64_digit(*in->ptr)) < 0)
             return false;
         *in = str_from_index(*in, 1);
         value |= (uint64_t)(digit & DATA) << shift;

@@ -70,6 +70,9 @@ MUST_USE int grpc_op_init_method(JSContext *ctx, struct grpc_op *op, struct grpc
                                  JSValueConst params, int64_t timeout);
 void grpc_op_deinit(struct grpc_op *op);
 
+/* Adds what the operation's connection has carried since it was last asked to the VU's bytes. */
+void grpc_count_bytes(struct grpc_op *op);
+
 /* A script's value as a message of the method's input, in `out`, which is initialised and the
  * caller's to free. -1: an exception, and nothing to free. */
 MUST_USE int grpc_encode(JSContext *ctx, struct grpc_op *op, JSValueConst value, struct buf *out);

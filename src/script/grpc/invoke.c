@@ -65,16 +65,6 @@ static void sample(const struct unary *u)
                      grpc_tags_with_status(&u->op, u->op.call.status), nsec_to_ms(u->duration));
 }
 
-static void count_bytes(struct unary *u)
-{
-    uint64_t sent;
-    uint64_t received;
-
-    h2_conn_take_bytes(u->op.conn, &sent, &received);
-    u->op.vu->data_sent += sent;
-    u->op.vu->data_received += received;
-}
-
 static void free_unary(struct unary *u)
 {
     buf_deinit(&u->request);
@@ -112,7 +102,7 @@ static JSValue finish(JSContext *ctx, struct unary *u)
 {
     JSValue response;
 
-    count_bytes(u);
+    grpc_count_bytes(&u->op);
     if (fiber_is_cancelled(fiber_current())) {
         free_unary(u);
         return host_throw_interrupted(ctx);
@@ -240,7 +230,7 @@ JSValue grpc_health_check(JSContext *ctx, JSValueConst this_val, int argc, JSVal
         sample(u);
         JS_SetPropertyStr(ctx, result, "Status", JS_NewString(ctx, text));
     }
-    count_bytes(u);
+    grpc_count_bytes(&u->op);
     free_unary(u);
     return result;
 }

@@ -186,22 +186,12 @@ static JSValue emit_data(JSContext *ctx, struct grpc_stream *s, const struct ite
     return result;
 }
 
-static void count_bytes(struct grpc_stream *s)
-{
-    uint64_t sent;
-    uint64_t received;
-
-    h2_conn_take_bytes(s->op.conn, &sent, &received);
-    s->op.vu->data_sent += sent;
-    s->op.vu->data_received += received;
-}
-
 static void end_task(struct grpc_stream *s)
 {
     JSContext *ctx = s->task.vu->ctx;
     JSValue object = s->object;
 
-    count_bytes(s);
+    grpc_count_bytes(&s->op);
     vu_task_end(&s->task);
     s->object = JS_UNDEFINED;
     JS_FreeValue(ctx, object); /* may free s */

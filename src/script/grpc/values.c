@@ -301,6 +301,16 @@ void grpc_op_deinit(struct grpc_op *op)
     arena_deinit(&op->arena);
 }
 
+void grpc_count_bytes(struct grpc_op *op)
+{
+    uint64_t sent;
+    uint64_t received;
+
+    h2_conn_take_bytes(op->conn, &sent, &received);
+    op->vu->data_sent += sent;
+    op->vu->data_received += received;
+}
+
 /* --- errors ------------------------------------------------------------------------------- */
 
 /* A google.protobuf.Any of the details; its type may be unknown here. */
