@@ -38,7 +38,7 @@
       this.type = 'secret';
       this.algorithm = algorithm;
       this.extractable = extractable;
-      this.usages = usages;
+      this.usages = Object.freeze(usages);
       Object.freeze(this);
     }
   }
@@ -57,6 +57,24 @@
   };
 
   const aesLength = (bits, what) => { if (![128, 192, 256].includes(bits)) throw named('OperationError', `${what}: an AES key has 128, 192 or 256 bits, not ${bits}`); return bits; };
+  // The counter is the low `length` bits and wraps there; the bits above stay (NIST SP 800-38A, appendix B.1). Where it
+  // wraps, the rest is a second run from 0.
+  const ctr = (secret, counter, length, input, what) => {
+    const all = 1n << BigInt(length);
+    const blocks = BigInt(Math.ceil(input.length / 16));
+    if (blocks > all) throw named('OperationError', `${what}: ${input.length} bytes are more than a counter of ${length} bits can count`);
+    const value = counter.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+    const first = all - (value & (all - 1n));
+    if (blocks <= first) return native.cipher('AES-CTR', true, secret, counter, input, undefined, 0);
+    const cut = Number(first) * 16;
+    let rest = value - (value & (all - 1n));
+    const zeroed = counter.map(() => 0);
+    for (let i = 15; i >= 0; i--, rest >>= 8n) zeroed[i] = Number(rest & 255n);
+    const out = new Uint8Array(input.length);
+    out.set(new Uint8Array(native.cipher('AES-CTR', true, secret, counter, input.subarray(0, cut), undefined, 0)));
+    out.set(new Uint8Array(native.cipher('AES-CTR', true, secret, zeroed, input.subarray(cut), undefined, 0)), cut);
+    return out.buffer;
+  };
   const crypt = (algorithm, key, data, encrypt) => {
     const what = encrypt ? 'encrypt()' : 'decrypt()';
     const a = algorithmOf(algorithm, what);
@@ -67,6 +85,7 @@
       iv = bytesOf(a.name === 'AES-CTR' ? a.counter : a.iv, a.name === 'AES-CTR' ? 'counter' : 'iv');
       if (iv.length !== 16) throw named('OperationError', `${what}: the ${a.name === 'AES-CTR' ? 'counter' : 'iv'} must have 16 bytes`);
       if (a.name === 'AES-CTR' && !(a.length >= 1 && a.length <= 128)) throw named('OperationError', `${what}: the counter's length must be 1 to 128 bits`);
+      if (a.name === 'AES-CTR') return ctr(secret, iv, Math.floor(a.length), input, what);
     } else if (a.name === 'AES-GCM') {
       iv = bytesOf(a.iv, 'iv');
       if (iv.length === 0) throw named('OperationError', `${what}: the iv is empty`);
