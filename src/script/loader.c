@@ -22,13 +22,36 @@ static bool is_k6(struct str s)
     return str_eq_c(s, "k6") || str_starts_with(s, STR("k6/"));
 }
 
+/* Modules of k6 that gale has not, each with what serves instead. */
+static const struct missing {
+    const char *name;
+    const char *why;
+    const char *instead;
+} missing[] = {
+#define MISSING(name, why, instead) {name, why, instead},
+#include "script/missing.def"
+#undef MISSING
+};
+
+static const struct missing *missing_find(struct str s)
+{
+    for (size_t i = 0; i < COUNT_OF(missing); i++) {
+        struct str name = str_of(missing[i].name);
+        bool is_folder = str_ends_with(name, STR("/"));
+
+        if (is_folder ? str_starts_with(s, name) : str_eq(s, name))
+            return &missing[i];
+    }
+    return NULL;
+}
+
 static void refuse(JSContext *ctx, struct str s)
 {
-    if (str_starts_with(s, STR("k6/x/")))
-        JS_ThrowReferenceError(ctx, "unknown module \"%.*s\": gale does not run k6's extensions",
-                               STR_ARG(s));
-    else if (str_starts_with(s, STR("k6/browser")))
-        JS_ThrowReferenceError(ctx, "unknown module \"%.*s\": gale has no browser", STR_ARG(s));
+    const struct missing *known = missing_find(s);
+
+    if (known)
+        JS_ThrowReferenceError(ctx, "unknown module \"%.*s\": %s; what serves instead: %s",
+                               STR_ARG(s), known->why, known->instead);
     else if (is_k6(s))
         JS_ThrowReferenceError(ctx, "unknown module \"%.*s\"", STR_ARG(s));
     else if (str_starts_with(s, STR("https://")) || str_starts_with(s, STR("http://")))

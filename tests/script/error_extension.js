@@ -1,4 +1,5 @@
 // expect-exit: 107
-// expect-stderr: gale does not run k6's extensions
+// expect-stderr: error_extension.js
+// expect-stderr: gale does not run k6's extensions; what serves instead: an HTTP service in front of the database
 import sql from 'k6/x/sql';
 export default function () {}
