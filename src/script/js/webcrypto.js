@@ -136,6 +136,17 @@
   };
   const jwkName = (a, length) => (a.name === 'HMAC' ? 'HS' + hashOf(a, 'importKey()').slice(4) : `A${length * 8}${a.name.slice(4)}`);
 
+  // A JWK's own limits hold whoever imports it (W3C Web Cryptography API, "Import Key" of each algorithm; RFC 7517 4.2, 4.3).
+  const checkJwk = (jwk, name, extractable, usages, what) => {
+    const wanted = name === 'HMAC' ? 'sig' : 'enc';
+    if (usages.length > 0 && jwk.use !== undefined && jwk.use !== wanted) throw named('DataError', `${what}: the JWK's use is '${jwk.use}', ${name} needs '${wanted}'`);
+    if (jwk.ext === false && extractable) throw named('DataError', `${what}: the JWK is not extractable`);
+    if (jwk.key_ops === undefined) return;
+    if (!Array.isArray(jwk.key_ops) || new Set(jwk.key_ops).size !== jwk.key_ops.length) throw named('DataError', `${what}: the JWK's key_ops must be a list without repetition`);
+    const missing = usages.find((u) => !jwk.key_ops.includes(u));
+    if (missing) throw named('DataError', `${what}: the JWK's key_ops do not allow to ${missing}`);
+  };
+
   const importKey = (format, data, algorithm, extractable, usages) => {
     const what = 'importKey()';
     const a = algorithmOf(algorithm, what);
@@ -145,7 +156,7 @@
       if (!data || data.kty !== 'oct' || typeof data.k !== 'string') throw named('DataError', `${what}: the JWK must have kty 'oct' and k`);
       secret = fromBase64url(data.k);
       if (data.alg !== undefined && USAGES[a.name] && a.name !== 'PBKDF2' && a.name !== 'HKDF' && data.alg !== jwkName(a, secret.length)) throw named('DataError', `${what}: the JWK is for ${data.alg}`);
-      if (data.ext === false && extractable) throw named('DataError', `${what}: the JWK is not extractable`);
+      checkJwk(data, a.name, extractable, usages, what);
     } else throw named('NotSupportedError', `${what}: a secret key can't be imported as '${format}'`);
     if (a.name === 'HMAC') {
       if (secret.length === 0) throw named('DataError', `${what}: the key is empty`);
