@@ -2,30 +2,15 @@
  *
  * What a server may send over HTTP/2: any bytes, after the client has asked for two things. The
  * session ends in order, and what it took stays within its limits. */
-#include <stdint.h>
-
 #include "base/clock.h"
-#include "base/ensure.h"
 #include "base/err.h"
-#include "loop/fiber.h"
-#include "loop/loop.h"
 #include "net/memstream.h"
+#include "on_fiber.h"
 #include "proto/h2/h2.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { BODY_MAX = 1000 };
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-    struct loop *loop;
-};
-
-static void stop(void *arg)
-{
-    loop_stop(arg);
-}
 
 static void check(struct h2_stream *s)
 {
@@ -39,7 +24,7 @@ static void check(struct h2_stream *s)
 
 static void run(void *arg)
 {
-    struct input *in = arg;
+    struct fuzz_input *in = arg;
     struct h2_request request = {STR("GET"), STR("https"), STR("a"), STR("/"), NULL, 0, false};
     struct h2_stream streams[2];
     struct stream *client;
@@ -64,16 +49,10 @@ static void run(void *arg)
     fiber_yield();
     stream_close(server);
     arena_deinit(&arena);
-    loop_when_quiet(in->loop, stop, in->loop);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct input in = {data, size, NULL};
-
-    ensure(loop_new(&in.loop) == 0);
-    fiber_start(in.loop, run, &in);
-    loop_run(in.loop);
-    loop_free(in.loop);
+    fuzz_on_fiber(data, size, run);
     return 0;
 }

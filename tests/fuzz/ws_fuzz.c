@@ -2,29 +2,19 @@
  *
  * What a server may send over a WebSocket: any bytes, with and without compression (the first byte
  * says which). Text that comes out is UTF-8, and no message passes the limit. */
-#include <stdint.h>
-
 #include "base/clock.h"
-#include "base/ensure.h"
 #include "base/err.h"
-#include "loop/fiber.h"
-#include "loop/loop.h"
 #include "net/memstream.h"
+#include "on_fiber.h"
 #include "proto/ws/internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MESSAGE_MAX = 5000 };
 
-struct input {
-    const uint8_t *data;
-    size_t size;
-    struct loop *loop;
-};
-
 static void run(void *arg)
 {
-    struct input *in = arg;
+    struct fuzz_input *in = arg;
     struct ws_message m;
     struct stream *own;
     struct stream *peer;
@@ -44,16 +34,10 @@ static void run(void *arg)
     }
     ws_free(ws);
     stream_close(peer);
-    loop_stop(in->loop);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct input in = {data, size, NULL};
-
-    ensure(loop_new(&in.loop) == 0);
-    fiber_start(in.loop, run, &in);
-    loop_run(in.loop);
-    loop_free(in.loop);
+    fuzz_on_fiber(data, size, run);
     return 0;
 }
