@@ -15,6 +15,10 @@ package(zstd libzstd)
 package(archive libarchive)
 package(jansson jansson)
 package(microhttpd libmicrohttpd)
+package(nats libnats)
+package(protobufc libprotobuf-c)
+
+find_program(PROTOC_C NAMES protoc-c REQUIRED)
 
 # gumbo and wslay ship no usable .pc file everywhere; both are one library and one header.
 find_library(GUMBO_LIBRARY gumbo REQUIRED)

@@ -21,7 +21,8 @@ LAYERS = {
     "engine": ["base", "loop", "metrics"],
     "script": ["base", "loop", "net", "proto", "metrics", "engine"],
     "output": ["base", "loop", "net", "proto", "metrics"],
-    "cli": ["base", "loop", "net", "proto", "metrics", "engine", "script", "output", "shop"],
+    "fleet": ["base", "loop", "metrics", "engine", "output"],
+    "cli": ["base", "loop", "net", "proto", "metrics", "engine", "script", "output", "fleet", "shop"],
     "shop": ["base", "loop"],
 }
 
@@ -34,6 +35,8 @@ PACKAGES = {
     r"quickjs\.h": ["script"],
     r"gumbo\.h": ["script"],
     r"sys/epoll\.h": ["loop", "shop"],
+    r"nats": ["fleet"],
+    r"fleet\.pb-c\.h": ["fleet"],
     r"uv\.h": [],
 }
 
@@ -46,6 +49,7 @@ THREADS_ALLOWED = {
     "loop/offload.c",
     "engine/run_state.h",
     "engine/worker.c",
+    "fleet/bus.c",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
