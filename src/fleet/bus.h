@@ -23,16 +23,16 @@ struct bus_sub;
 struct loop;
 
 struct bus_config {
-    const char *url;         /* one or several, with commas: nats://host:4222, tls://... */
-    const char *name;        /* of the connection, as NATS' monitoring shows it */
-    const char *user;        /* NULL: none, or in the URL */
+    const char *url;  /* one or several, with commas: nats://host:4222, tls://... */
+    const char *name; /* of the connection, as NATS' monitoring shows it */
+    const char *user; /* NULL: none, or in the URL */
     const char *password;
     const char *token;       /* NULL: none */
     const char *credentials; /* a .creds file; NULL: none */
     const char *ca_file;     /* TLS: PEM; NULL: the system's */
     const char *cert_file;   /* of the client; NULL: none */
     const char *key_file;
-    const char *inbox; /* prefix of reply subjects, as in "_INBOX_a1"; NULL: NATS' own */
+    const char *inbox;            /* prefix of reply subjects, as in "_INBOX_a1"; NULL: NATS' own */
     int64_t connect_timeout_nsec; /* of bus_open, over all attempts; 0: 10 s */
     struct loop *loop;
     /* On the loop; may be NULL. `why` is valid during the call. */
@@ -57,9 +57,9 @@ MUST_USE int bus_publish(struct bus *bus, const char *subject, struct str bytes)
 struct bus_message {
     struct str subject;
     struct str data;
-    const char *reply;  /* NULL: nobody waits for an answer */
-    int64_t mono_nsec;  /* when the library's thread got it: clock_now's clock */
-    uint64_t sequence;  /* in its stream; 0: not of a stream */
+    const char *reply; /* NULL: nobody waits for an answer */
+    int64_t mono_nsec; /* when the library's thread got it: clock_now's clock */
+    uint64_t sequence; /* in its stream; 0: not of a stream */
 };
 
 /* Calls fn on the loop for each message on `subject` (* and > allowed), valid during the call. At
@@ -90,8 +90,8 @@ MUST_USE int bus_stream_make(struct bus *bus, const struct bus_stream_config *co
                              struct diag *d);
 
 /* Publishes to a stream; fn is called once on the loop: 0 when the stream has it on disk, else why
- * not (ERR_TIMEOUT, link down, no space, ...): then it may or may not have arrived, so send it again with the
- * same `message_id`, of which the stream keeps the first. */
+ * not (ERR_TIMEOUT, link down, no space, ...): then it may or may not have arrived, so send it
+ * again with the same `message_id`, of which the stream keeps the first. */
 MUST_USE int bus_stream_publish(struct bus *bus, const char *subject, const char *message_id,
                                 struct str bytes, int64_t timeout_nsec,
                                 void (*fn)(void *arg, int err), void *arg);
@@ -116,14 +116,13 @@ struct bus_entry {
     uint64_t revision;
 };
 /* `ttl_nsec` 0: entries stay. Blocks, at most 10 s. */
-MUST_USE int bus_bucket_make(struct bus *bus, const char *bucket, int64_t ttl_nsec,
-                             struct diag *d);
+MUST_USE int bus_bucket_make(struct bus *bus, const char *bucket, int64_t ttl_nsec, struct diag *d);
 /* `revision`: that of the entry which this replaces; 0: there must be none; UINT64_MAX: whatever
  * is there. fn gets 0 and the new revision, ERR_EXISTS where somebody else was first, or another
  * error. */
 MUST_USE int bus_bucket_put(struct bus *bus, const char *bucket, const char *key, struct str value,
-                            uint64_t revision,
-                            void (*fn)(void *arg, int err, uint64_t revision), void *arg);
+                            uint64_t revision, void (*fn)(void *arg, int err, uint64_t revision),
+                            void *arg);
 MUST_USE int bus_bucket_delete(struct bus *bus, const char *bucket, const char *key,
                                void (*fn)(void *arg, int err, uint64_t revision), void *arg);
 /* fn for each entry that there is, then once with NULL; err says what went wrong. */

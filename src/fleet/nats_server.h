@@ -1,8 +1,9 @@
 /* A nats-server of the controller's own: a child process with JetStream, its data in a folder.
  *
- * Its configuration is written by us: listen address, JetStream's folder and limits, and users. With
- * accounts each agent has a user of its own, held to its own subjects (docs/fleet.md). When the
- * child dies it is started again, with a back-off; when the controller dies, however, it ends too.
+ * Its configuration is written by us: listen address, JetStream's folder and limits, and users.
+ * With accounts each agent has a user of its own, held to its own subjects (docs/fleet.md). When
+ * the child dies it is started again, with a back-off; when the controller dies, however, it ends
+ * too.
  *
  * Threads: the loop's. */
 #ifndef FLEET_NATS_SERVER_H
@@ -24,16 +25,16 @@ struct nats_user {
 };
 
 struct nats_server_config {
-    const char *program;   /* NULL: nats-server of $PATH, or /usr/sbin */
-    const char *data;      /* folder: config, log and JetStream's files; made if needed */
-    const char *host;      /* to listen on; "127.0.0.1" */
-    int port;              /* 0: any free one; kept in the folder, so that it stays the same */
-    int64_t max_bytes;     /* JetStream's files; 0: what the disk has */
+    const char *program; /* NULL: nats-server of $PATH, or /usr/sbin */
+    const char *data;    /* folder: config, log and JetStream's files; made if needed */
+    const char *host;    /* to listen on; "127.0.0.1" */
+    int port;            /* 0: any free one; kept in the folder, so that it stays the same */
+    int64_t max_bytes;   /* JetStream's files; 0: what the disk has */
     const struct nats_user *users; /* none: no authorization */
     size_t user_count;
     const char *cert_file; /* TLS; NULL: none */
     const char *key_file;
-    const char *ca_file;   /* verifies clients; NULL: they need no certificate */
+    const char *ca_file; /* verifies clients; NULL: they need no certificate */
     struct loop *loop;
     /* On the loop: it has ended and will be started again. May be NULL. */
     void (*on_exit)(void *arg, const char *why);

@@ -1,6 +1,7 @@
 /* Who runs how much: from the load that is wanted and the agents that there are to parts.
  *
- * Pure: no clock, no messages. The sum over all parts is the whole load, exactly (engine/segment.h).
+ * Pure: no clock, no messages. The sum over all parts is the whole load, exactly
+ * (engine/segment.h).
  *
  * The operator says, per region, a share of the test (`us-east-1=50%`, `us-east-1=50`: any numbers,
  * in proportion; percents must add up to 100) or VUs at the peak (`us-east-1=50vus`: the script's
@@ -27,9 +28,9 @@ enum { PLANNER_MAX_REGIONS = 100, PLANNER_MAX_AGENTS = 10000 };
 enum share_kind { SHARE_WEIGHT, SHARE_PERCENT, SHARE_VUS, SHARE_EQUAL };
 
 struct region_share {
-    char *region;      /* owned */
-    uint64_t weight;   /* in millionths of a unit for percents and weights, so that 33.3% is exact */
-    uint32_t agents;   /* how many agents to use; 0: as many as its load needs */
+    char *region;    /* owned */
+    uint64_t weight; /* in millionths of a unit for percents and weights, so that 33.3% is exact */
+    uint32_t agents; /* how many agents to use; 0: as many as its load needs */
 };
 
 struct shares {
@@ -43,7 +44,8 @@ struct shares {
  * agents: "a=50%/2". ERR_INVALID with a message that names the entry and what is allowed. */
 MUST_USE int shares_parse(struct str text, bool per_region, struct shares *out, struct diag *d);
 /* From options.cloud.distribution: {label: {loadZone, percent}}; load zones of k6's cloud such as
- * "amazon:us:ashburn" stand for the region that is nearest by name (us-east-1). 0 entries when there is none. */
+ * "amazon:us:ashburn" stand for the region that is nearest by name (us-east-1). 0 entries when
+ * there is none. */
 MUST_USE int shares_from_distribution(const json_t *distribution, struct shares *out,
                                       struct diag *d);
 void shares_deinit(struct shares *s);
@@ -51,17 +53,17 @@ void shares_deinit(struct shares *s);
 struct planner_agent {
     const char *id;
     const char *region;
-    const char *zone;   /* "" or NULL: none */
+    const char *zone; /* "" or NULL: none */
     uint64_t max_vus;
-    double max_rate;    /* iterations per second */
-    bool is_idle;       /* takes a run */
+    double max_rate;     /* iterations per second */
+    bool is_idle;        /* takes a run */
     const char *why_not; /* why it takes none; NULL when idle */
 };
 
 /* What a whole test needs at its peak. */
 struct planner_load {
-    uint64_t vus;  /* most VUs, maxVUs of arrival rates included */
-    double rate;   /* most iterations per second of arrival rates; 0: none */
+    uint64_t vus; /* most VUs, maxVUs of arrival rates included */
+    double rate;  /* most iterations per second of arrival rates; 0: none */
 };
 void planner_load_of(const struct scenario_list *scenarios, struct planner_load *out);
 
@@ -72,12 +74,12 @@ struct plan_level {
 };
 
 struct fleet_part {
-    uint32_t id;          /* from 1 */
-    const char *agent;    /* the planner_agent's */
-    const char *region;   /* the same */
+    uint32_t id;             /* from 1 */
+    const char *agent;       /* the planner_agent's */
+    const char *region;      /* the same */
     struct plan_level *path; /* outermost first; owned */
     size_t depth;
-    uint64_t vus;         /* its share of the load, for people */
+    uint64_t vus; /* its share of the load, for people */
     double rate;
 };
 
@@ -92,11 +94,12 @@ struct fleet_plan {
 /* ERR_LIMIT when something does not fit, with the arithmetic: needed, had, where, and the way out
  * ("region eu-central-1 needs 400 VUs, its 2 idle agents take 300 (a1: 150, a2: 150): start another
  * agent there, give it a smaller share or ..."); ERR_INVALID when a region has no agents, naming
- * those that have. Agents of a region are used as many as the load needs, largest first, spread over zones in turn; with
- * `agents` given exactly so many. Weights of agents: equal when all can take an equal share, else by capacity. */
+ * those that have. Agents of a region are used as many as the load needs, largest first, spread
+ * over zones in turn; with `agents` given exactly so many. Weights of agents: equal when all can
+ * take an equal share, else by capacity. */
 MUST_USE int planner_plan(const struct shares *shares, const struct planner_load *load,
-                          const struct planner_agent *agents, size_t count,
-                          struct fleet_plan *out, struct diag *d);
+                          const struct planner_agent *agents, size_t count, struct fleet_plan *out,
+                          struct diag *d);
 void fleet_plan_deinit(struct fleet_plan *p);
 
 /* A lost part over the agents that stay in its region: new parts whose paths are the lost one's
