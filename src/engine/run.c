@@ -223,7 +223,7 @@ void run_on_ready(void *arg, struct worker *w)
     run->workers[w->env.index].is_ready = true;
     if (w->error && w->error != ERR_CANCELLED && !is_aborted(run)) {
         log_error("", &w->diag, w->error);
-        run_abort(run, RUN_ABORT_INIT_ERROR, NULL);
+        run_abort(run, w->is_inited ? RUN_ABORT_INIT_ERROR : RUN_ABORT_OPTIONS, NULL);
     }
     if (run->phase == RUN_INIT_VUS && is_all_ready(run))
         all_ready(run);
@@ -357,6 +357,7 @@ static int exit_code(const struct run *run)
         [RUN_ABORT_REST] = EXIT_CODE_REST,
         [RUN_ABORT_SIGNAL] = EXIT_CODE_SIGNAL,
         [RUN_ABORT_SCRIPT] = EXIT_CODE_SCRIPT_ABORT,
+        [RUN_ABORT_OPTIONS] = EXIT_CODE_CONFIG,
         [RUN_ABORT_INIT_ERROR] = EXIT_CODE_SCRIPT_ERROR,
         [RUN_ABORT_INTERNAL] = EXIT_CODE_OTHER,
     };

@@ -42,6 +42,7 @@ enum run_abort_reason {
     RUN_ABORT_REST,       /* 103 */
     RUN_ABORT_SIGNAL,     /* 105 */
     RUN_ABORT_SCRIPT,     /* exec.test.abort(): 108 */
+    RUN_ABORT_OPTIONS,    /* an option that only the workers can check is wrong: 104 */
     RUN_ABORT_INIT_ERROR, /* a VU's init context failed: 107 */
     RUN_ABORT_INTERNAL,   /* the system refused something: 255 */
 };

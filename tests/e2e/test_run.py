@@ -52,6 +52,9 @@ def test_wrong_options_name_the_place(lab):
         "executionSegment: '2:3'": "executionSegment",
         "tlsVersion: 'tls9'": "tlsVersion",
         "dns: { select: 'worst' }": "dns",
+        "hosts: { 'shop.test': 'nowhere' }": "shop.test",
+        "blacklistIPs: ['10.0.0.0/40']": "10.0.0.0/40",
+        "tlsCipherSuites: ['ROT13']": "ROT13",
     }
     for options, expected in cases.items():
         r = lab.script(f"export const options = {{ {options} }};\nexport default function () {{}}")

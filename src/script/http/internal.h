@@ -50,6 +50,7 @@ struct http_worker {
     int64_t batch;
     int64_t batch_per_host;
     int max_redirects;
+    bool redirects_are_default; /* nobody has set how many */
     uint64_t max_body;
     bool throws;
     bool discard_bodies;
@@ -131,6 +132,7 @@ struct http_call {
     tagset_id tags;            /* the VU's and the request's own */
     bool has_own_name;         /* a tag `name` of the script's */
     struct statuses *statuses; /* a reference; NULL: no http_req_failed */
+    bool says_redirects;       /* warn when the limit ends a chain: nobody has chosen it */
     bool throws;
     bool binary;
     bool wants_stream;                /* responseType "stream" */

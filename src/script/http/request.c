@@ -377,6 +377,7 @@ static int read_redirects(JSContext *ctx, struct http_call *call, JSValueConst v
 
     if (host_int64(ctx, value, &count) < 0)
         return -1;
+    call->says_redirects = false;
     call->request.max_redirects = count < 0 ? 0 : count > 1000 ? 1000 : (int)count;
     return 0;
 }
@@ -479,6 +480,7 @@ static struct http_call *new_call(struct http_vu *http, struct str method)
     http->has_spare = false;
     call->tags = http->vu->tags;
     call->statuses = statuses_ref(http->statuses);
+    call->says_redirects = w->redirects_are_default;
     call->throws = w->throws;
     call->json = JS_UNDEFINED;
     call->jar_object = JS_UNDEFINED;

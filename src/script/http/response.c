@@ -349,6 +349,17 @@ static void say_failed(const struct http_call *call)
                 STR_ARG(call->response.error_long));
 }
 
+/* k6-features.md OPT-11. */
+static void say_redirects(const struct http_call *call)
+{
+    static struct log_limit limit;
+
+    log_limited(&limit, LOG_WARN,
+                "stopped after %d redirects and returned the redirection; allow more with the "
+                "option maxRedirects url=\"%.*s\"",
+                call->request.max_redirects, STR_ARG(call->url_text));
+}
+
 JSValue http_call_finish(JSContext *ctx, struct http_call *call)
 {
     JSRuntime *rt = JS_GetRuntime(ctx);
@@ -365,6 +376,8 @@ JSValue http_call_finish(JSContext *ctx, struct http_call *call)
     }
     if (call->err)
         say_failed(call);
+    else if (call->says_redirects && call->response.hit_redirect_limit)
+        say_redirects(call);
     if (call->http->fields[0] == JS_ATOM_NULL)
         make_atoms(ctx, call->http);
     object = host_object_new(ctx, &http_response_class, call);

@@ -162,6 +162,7 @@ static void read_numbers(struct http_worker *w, const struct options *o)
     w->batch = options_int(o, OPTION_BATCH);
     w->batch_per_host = options_int(o, OPTION_BATCH_PER_HOST);
     w->max_redirects = (int)options_int(o, OPTION_MAX_REDIRECTS);
+    w->redirects_are_default = !options_is_set(o, OPTION_MAX_REDIRECTS);
     w->max_body = (uint64_t)options_int(o, OPTION_MAX_RESPONSE_BODY);
     w->throws = options_bool(o, OPTION_THROW);
     w->discard_bodies = options_bool(o, OPTION_DISCARD_RESPONSE_BODIES);
