@@ -16,6 +16,9 @@ clang-format-14 --dry-run --Werror "${code[@]}" 2>&1 | grep -E 'error:' | head -
 say "layers"
 python3 tools/check-layers.py || failed=1
 
+say "the API's contract"
+python3 tools/check-openapi.py || failed=1
+
 say "house rules"
 # Functions that banned.h would remove: unbounded copies, hidden state, silent number errors.
 banned='\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atof|gets|localtime|gmtime|asctime|ctime)\('
