@@ -64,6 +64,8 @@ static void put_time(const struct scenario_progress *s, struct buf *out)
 static const char *phase_name(enum run_phase phase)
 {
     switch (phase) {
+    case RUN_SETUP_DONE: /* of conducted runs: not shown here */
+    case RUN_EXECUTED:
     case RUN_CREATED:
     case RUN_INIT_VUS:
     case RUN_INIT_DONE:

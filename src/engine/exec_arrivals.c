@@ -321,6 +321,22 @@ static void find_due(struct exec_arrivals *x)
     x->due = due == INT64_MAX ? due : x->base.begin + due;
 }
 
+/* Passes over what others have done, and counts what nobody has (run.h, run_part). */
+static void join(struct exec_arrivals *x)
+{
+    const struct run_state *run = x->base.worker->shared->state;
+    const struct scenario *scenario = x->base.state->scenario;
+    const struct segment *arrivals = &x->base.part->arrivals;
+    uint64_t lost;
+
+    if (run->join_nsec <= scenario->start_nsec || x->base.part->arrival_weight == 0)
+        return;
+    x->next = plan_arrivals_before(scenario, arrivals, run->join_nsec);
+    lost = plan_arrivals_before(scenario, arrivals, run->lost_nsec);
+    if (lost < x->next)
+        executor_drop(&x->base, x->next - lost);
+}
+
 static void arrivals_due(struct timer *timer)
 {
     struct exec_arrivals *x = CONTAINER_OF(timer, struct exec_arrivals, arrivals);
@@ -371,6 +387,7 @@ static void phase_due(struct timer *timer)
     if (timer->deadline == x->base.begin) {
         x->is_open = true;
         take_planned(x);
+        join(x);
         find_due(x);
         timer_start(loop_of(x), timer, x->base.end);
         if (x->due != INT64_MAX)

@@ -198,6 +198,17 @@ static void task_due(struct timer *timer)
     }
 }
 
+/* Of a VU of per-vu-iterations that a lost part's goes on as: those that were done, shared out as
+ * evenly as they were made. */
+static uint64_t done_before(const struct exec_vus *x, const struct plan_task *task)
+{
+    const struct scenario_state *state = x->base.state;
+
+    if (state->scenario->kind != EXECUTOR_PER_VU_ITERATIONS || state->vus == 0)
+        return 0;
+    return state->done / state->vus + (task->number < state->done % state->vus ? 1 : 0);
+}
+
 static void start_tasks(struct timer *timer)
 {
     struct exec_vus *x = CONTAINER_OF(timer, struct exec_vus, starter);
@@ -214,6 +225,7 @@ static void start_tasks(struct timer *timer)
         }
         t->x = x;
         t->plan = &part->tasks[x->next];
+        t->iterations = done_before(x, t->plan);
         t->waiter.take = take_slot;
         timer_init(&t->timer, task_due);
         x->live++;

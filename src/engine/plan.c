@@ -189,8 +189,8 @@ static void deal_tasks(struct plan *p, const struct builder *b)
         const struct stay *stay = &b->stays[i];
         struct plan_part *part = part_of(p, stay->scenario, stay->seat % p->workers);
 
-        part->tasks[part->task_count++] =
-            (struct plan_task){stay->seat, &p->_spans[stay->first_span], stay->span_count};
+        part->tasks[part->task_count++] = (struct plan_task){
+            stay->seat, stay->number, &p->_spans[stay->first_span], stay->span_count};
     }
 }
 
@@ -296,4 +296,30 @@ uint64_t plan_iterations(const struct scenario *s, const struct segment *segment
         segment_copy(numbering, segment);
         return 0;
     }
+}
+
+uint64_t plan_arrivals_before(const struct scenario *s, const struct segment *segment, int64_t nsec)
+{
+    struct pacer pacer;
+    uint64_t low = 0;
+    uint64_t high = 1;
+
+    if (s->kind != EXECUTOR_CONSTANT_ARRIVAL_RATE && s->kind != EXECUTOR_RAMPING_ARRIVAL_RATE)
+        return 0;
+    nsec -= s->start_nsec;
+    if (nsec > s->duration_nsec + 1)
+        nsec = s->duration_nsec + 1;
+    pacer_init(&pacer, s->start_rate, s->unit_nsec, s->stages, s->stage_count);
+    while (pacer_due(&pacer, segment_index(segment, high)) < nsec)
+        high *= 2;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (pacer_due(&pacer, segment_index(segment, middle)) < nsec)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    pacer_deinit(&pacer);
+    return low;
 }

@@ -27,6 +27,7 @@ struct plan_span {
 /* One VU of a scenario, in spans that follow closely enough to be the same VU's. */
 struct plan_task {
     uint64_t seat;
+    uint64_t number;               /* of the scenario's VUs in this instance */
     const struct plan_span *spans; /* the plan's */
     size_t span_count;
 };
@@ -60,5 +61,10 @@ uint64_t plan_worker_seats(const struct plan *p, size_t worker);
  * 0 when the time ends it) and, in `numbering`, which of the test's iterations those are. */
 uint64_t plan_iterations(const struct scenario *scenario, const struct segment *segment,
                          struct segment *numbering);
+
+/* How many of the arrivals that the segment owns are due before `nsec` of the scenarios' time; 0
+ * for what has no arrivals. */
+uint64_t plan_arrivals_before(const struct scenario *scenario, const struct segment *segment,
+                              int64_t nsec);
 
 #endif

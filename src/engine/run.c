@@ -127,28 +127,40 @@ static bool all_executed(const struct run *run)
     return true;
 }
 
+static void executed(struct run *run)
+{
+    if (!run->config.part) {
+        teardown(run);
+        return;
+    }
+    timer_stop(run->loop, &run->grace);
+    set_phase(run, RUN_EXECUTED);
+}
+
 void run_on_executed(void *arg, struct worker *w)
 {
     struct run *run = arg;
 
     run->workers[w->env.index].is_executed = true;
     if (run->phase == RUN_RUNNING && all_executed(run))
-        teardown(run);
+        executed(run);
 }
 
-static void execute(struct run *run)
+/* `at`: time 0 of the scenarios. */
+static void execute(struct run *run, int64_t at)
 {
+    int64_t end = at + scenarios_duration(run->config.scenarios);
     int64_t now = clock_now();
 
     if (is_aborted(run)) {
-        teardown(run);
+        executed(run);
         return;
     }
     set_phase(run, RUN_RUNNING);
-    atomic_store(&run->state.execution, now + START_LEAD_NSEC);
+    atomic_store(&run->state.execution, at);
     for (size_t i = 0; i < run->worker_count; i++)
         worker_execute(run->workers[i].worker);
-    expect_answers(run, scenarios_duration(run->config.scenarios) + run_answer_grace(run));
+    expect_answers(run, (end > now ? end - now : 0) + run_answer_grace(run));
 }
 
 static void set_up(struct worker_call *call)
@@ -165,28 +177,47 @@ static void set_up(struct worker_call *call)
         finish(run);
         return;
     }
-    runner->ops->set_setup_data(runner, run->setup_data);
     run->setup_done = true;
-    execute(run);
+    if (run->config.part) {
+        set_phase(run, RUN_SETUP_DONE);
+        return;
+    }
+    runner->ops->set_setup_data(runner, run->setup_data);
+    execute(run, clock_now() + START_LEAD_NSEC);
+}
+
+static void mark_started(struct run *run)
+{
+    atomic_store(&run->state.started, clock_now());
+    atomic_store(&run->state.started_wall, clock_wall());
+    set_phase(run, RUN_STARTED);
+}
+
+static bool wants_setup(const struct run *run)
+{
+    struct runner *runner = run->config.runner;
+
+    return runner->ops->has_setup(runner) && !options_bool(run->config.options, OPTION_NO_SETUP);
+}
+
+static void call_setup(struct run *run)
+{
+    int64_t timeout = options_nsec(run->config.options, OPTION_SETUP_TIMEOUT);
+
+    set_phase(run, RUN_SETUP);
+    call_runner(run, WORKER_SETUP, timeout, set_up);
+    expect_answers(run, timeout + run_answer_grace(run));
 }
 
 static void start_test(struct run *run)
 {
-    const struct options *options = run->config.options;
-    struct runner *runner = run->config.runner;
-    int64_t timeout = options_nsec(options, OPTION_SETUP_TIMEOUT);
-
-    atomic_store(&run->state.started, clock_now());
-    atomic_store(&run->state.started_wall, clock_wall());
-    set_phase(run, RUN_STARTED);
-    if (!runner->ops->has_setup(runner) || options_bool(options, OPTION_NO_SETUP)) {
-        run->setup_done = true;
-        execute(run);
+    mark_started(run);
+    if (wants_setup(run)) {
+        call_setup(run);
         return;
     }
-    set_phase(run, RUN_SETUP);
-    call_runner(run, WORKER_SETUP, timeout, set_up);
-    expect_answers(run, timeout + run_answer_grace(run));
+    run->setup_done = true;
+    execute(run, clock_now() + START_LEAD_NSEC);
 }
 
 /* --- init --------------------------------------------------------------------------------- */
@@ -199,6 +230,8 @@ static void all_ready(struct run *run)
         return;
     }
     set_phase(run, RUN_INIT_DONE);
+    if (run->config.part)
+        return;
     if (options_bool(run->config.options, OPTION_PAUSED) && !run->was_resumed)
         set_phase(run, RUN_PAUSED);
     else
@@ -288,7 +321,10 @@ static void finish(struct run *run)
 void run_reports_over(struct run *run)
 {
     run->is_over = true;
-    loop_stop(run->loop);
+    if (run->config.part)
+        run->config.hooks.over(run->config.hooks.arg);
+    else
+        loop_stop(run->loop);
 }
 
 /* Marks those that owe an answer. */
@@ -319,7 +355,7 @@ void run_answers_overdue(struct timer *timer)
             run_lose_worker(w);
     }
     if (phase == RUN_RUNNING)
-        teardown(run);
+        executed(run);
     else
         finish(run);
 }
@@ -334,7 +370,7 @@ void run_abort(struct run *run, enum run_abort_reason reason, const char *messag
         if (run->workers[i].worker)
             worker_stop(run->workers[i].worker);
     }
-    if (run->phase == RUN_PAUSED)
+    if (run->phase == RUN_PAUSED || (run->config.part && run->phase == RUN_INIT_DONE))
         finish(run);
     else if (run->phase == RUN_INIT_VUS || run->phase == RUN_SETUP || run->phase == RUN_RUNNING)
         expect_answers(run, run_answer_grace(run));
@@ -345,6 +381,52 @@ void run_resume(struct run *run)
     run->was_resumed = true;
     if (run->phase == RUN_PAUSED)
         start_test(run);
+}
+
+/* --- conducted runs ----------------------------------------------------------------------- */
+
+void run_do_setup(struct run *run)
+{
+    if (run->phase != RUN_INIT_DONE)
+        return;
+    mark_started(run);
+    if (wants_setup(run)) {
+        call_setup(run);
+        return;
+    }
+    run->setup_done = true;
+    set_phase(run, RUN_SETUP_DONE);
+}
+
+void run_do_scenarios(struct run *run, const char *setup_json, int64_t at)
+{
+    struct runner *runner = run->config.runner;
+
+    if (run->phase != RUN_INIT_DONE && run->phase != RUN_SETUP_DONE)
+        return;
+    if (run->phase == RUN_INIT_DONE)
+        mark_started(run);
+    if (!run->setup_done) {
+        run->setup_done = true;
+        run->setup_data = mem_strdup(setup_json);
+    }
+    runner->ops->set_setup_data(runner, run->setup_data);
+    run_reports_align(run, at);
+    execute(run, at);
+}
+
+void run_do_teardown(struct run *run)
+{
+    if (run->phase == RUN_EXECUTED || run->phase == RUN_SETUP_DONE)
+        teardown(run);
+    else
+        run_do_end(run);
+}
+
+void run_do_end(struct run *run)
+{
+    if (run->phase != RUN_RUNNING && run->phase != RUN_TEARDOWN && run->phase != RUN_SETUP)
+        finish(run);
 }
 
 /* --- running ------------------------------------------------------------------------------ */
@@ -370,16 +452,25 @@ static int exit_code(const struct run *run)
     return run_state_is_marked_failed(&run->state) ? EXIT_CODE_MARKED_FAILED : EXIT_CODE_OK;
 }
 
-void run_test(struct run *run, struct run_result *out)
+void run_begin(struct run *run)
 {
-    const struct run_abort *abort;
-
     ensure(run->phase == RUN_CREATED);
     probe_raise_descriptors();
     loop_post(run->loop, begin, run);
+}
+
+void run_test(struct run *run, struct run_result *out)
+{
+    run_begin(run);
     while (!run->is_over)
         loop_run(run->loop); /* again when something of the caller's has stopped it */
-    abort = run_state_aborted(&run->state);
+    run_get_result(run, out);
+}
+
+void run_get_result(const struct run *run, struct run_result *out)
+{
+    const struct run_abort *abort = run_state_aborted(&run->state);
+
     *out = (struct run_result){
         .exit_code = exit_code(run),
         .reason = abort ? abort->reason : RUN_ABORT_NONE,

@@ -41,10 +41,26 @@ struct run_tick {
     bool is_last;
 };
 
+/* A part of a test whose others run elsewhere. Such a run is conducted: it waits after each step
+ * for an order (run_do_...), VUs have their numbers in the test as __VU, and vus, vus_max and
+ * load_generator_* are left to whoever has all parts of the process. A part may take over from one
+ * that was lost: then it joins the scenarios when they have begun already. */
+struct run_part {
+    int64_t join_nsec; /* of the scenarios' time: it begins here */
+    int64_t
+        lost_nsec; /* arrivals that were due from here on to join_nsec are dropped, and counted */
+    const uint64_t *done; /* by scenario: iterations that are not run again; NULL: none */
+};
+
 struct run_hooks {
     void *arg;
     void (*phase)(void *arg, enum run_phase phase); /* may be NULL */
     void (*tick)(void *arg, struct run_tick *tick); /* each second and once at the end */
+    /* Of conducted runs: the last tick was; then, when it was asked for, what handleSummary gave.
+     */
+    void (*over)(void *arg);
+    void (*summary)(void *arg, int err, char *json,
+                    struct diag *d); /* json is the hook's to free */
 };
 
 struct run_config {
@@ -52,7 +68,8 @@ struct run_config {
     const struct scenario_list *scenarios;
     const struct segment *segment; /* NULL: the whole */
     struct runner *runner;
-    bool keep_samples; /* for outputs that need every sample */
+    bool keep_samples;           /* for outputs that need every sample */
+    const struct run_part *part; /* NULL: the run is the whole test's and goes by itself */
     struct run_hooks hooks;
 };
 
@@ -99,6 +116,28 @@ void run_test(struct run *run, struct run_result *out);
  * script threw. */
 MUST_USE int run_handle_summary(struct run *run, const char *data_json, char **json_out,
                                 struct diag *d);
+
+/* --- conducted runs ------------------------------------------------------------------------- */
+
+/* Each order starts a step and returns; the phase hook tells how it goes. An order that does not
+ * fit the phase, because an abort was faster, is passed over. */
+
+void run_begin(struct run *run); /* RUN_INIT_VUS, RUN_INIT_DONE (or RUN_INTERRUPTED) */
+/* RUN_SETUP, RUN_SETUP_DONE with run_setup_data (or RUN_INTERRUPTED, or RUN_ENDED with an exit code
+ * in run_get_result). */
+void run_do_setup(struct run *run);
+/* RUN_RUNNING, RUN_EXECUTED. Scenarios begin at `at` (monotonic), also when that is past. NULL:
+ * setup() gave nothing, or there was none. */
+void run_do_scenarios(struct run *run, const char *setup_json, int64_t at);
+/* RUN_TEARDOWN if there is one, RUN_ENDED, over. */
+void run_do_teardown(struct run *run);
+void run_do_end(struct run *run); /* the same without teardown() */
+/* After `over`: handleSummary, then the hook `summary`; at once with 0 and NULL if there is none.
+ * The input must stay until then. */
+void run_do_summary(struct run *run, const char *data_json);
+
+/* As run_test's; any time. */
+void run_get_result(const struct run *run, struct run_result *out);
 
 /* Ends the workers, frees VUs. False when a worker had to be left behind: what it uses stays as it
  * is then, so end the process without tidying up. */

@@ -23,6 +23,7 @@ struct run_worker {
 /* The collecting of one second's windows. */
 struct run_round {
     struct timer tick;  /* the next second */
+    int64_t base;       /* seconds are counted from here, monotonic */
     struct timer grace; /* who has not answered by then comes with a later round */
     bool is_open;
     bool is_last;
@@ -39,7 +40,8 @@ struct run_round {
 
 struct run {
     struct run_config config;
-    struct loop *loop; /* main's */
+    struct loop *loop;    /* main's */
+    struct run_part part; /* a copy, with `done` of its own */
     struct segment whole;
     const struct segment *segment;
     struct run_state state;
@@ -88,7 +90,9 @@ void run_reports_over(struct run *run);
 
 void run_reports_init(struct run *run);
 void run_reports_deinit(struct run *run);
-void run_reports_start(struct run *run);  /* a round each second from now on */
+void run_reports_start(struct run *run); /* a round each second from now on */
+/* Rounds stand on whole seconds from `at` on, which is second 0. */
+void run_reports_align(struct run *run, int64_t at);
 void run_reports_finish(struct run *run); /* one more round; run_reports_over follows */
 
 #endif

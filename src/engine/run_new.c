@@ -40,6 +40,15 @@ static tagset_id make_tags(struct run *run)
     return set;
 }
 
+static void copy_part(struct run *run, const struct run_config *config)
+{
+    run->part = *config->part;
+    if (run->part.done)
+        run->part.done =
+            mem_dup(config->part->done, config->scenarios->count * sizeof *run->part.done);
+    run->config.part = &run->part;
+}
+
 struct run *run_new(const struct run_config *config, struct loop *loop)
 {
     struct run *run = mem_zalloc(sizeof *run);
@@ -48,6 +57,8 @@ struct run *run_new(const struct run_config *config, struct loop *loop)
 
     run->config = *config;
     run->loop = loop;
+    if (config->part)
+        copy_part(run, config);
     segment_init(&run->whole);
     run->segment = config->segment ? config->segment : &run->whole;
     run->worker_count = count_workers(run);
@@ -56,6 +67,8 @@ struct run *run_new(const struct run_config *config, struct loop *loop)
     plan_init(&run->plan, config->scenarios, run->segment, run->worker_count);
     run_state_init(&run->state, config->scenarios, run->segment, (unsigned)run->worker_count,
                    rps > 0 ? (uint64_t)rps : 0);
+    if (config->part)
+        run_state_join(&run->state, &run->part);
     atomic_store(&run->state.next_vu, run->plan.seats);
     run->shared = (struct worker_shared){
         .state = &run->state,
@@ -108,6 +121,7 @@ bool run_free(struct run *run)
     mem_free((void *)run->worker_list);
     mem_free(run->workers);
     mem_free(run->setup_data);
+    mem_free((void *)(uintptr_t)run->part.done);
     mem_free(run);
     return true;
 }

@@ -18,6 +18,8 @@ static void add(struct run *run, uint32_t metric, double value)
 
 static void add_own_metrics(struct run *run, const struct process_load *load)
 {
+    if (run->config.part)
+        return;
     add(run, METRIC_VUS, (double)run_state_vus_active(&run->state));
     add(run, METRIC_VUS_MAX, (double)run_state_vus_initialised(&run->state));
     add(run, METRIC_LOAD_GENERATOR_CPU_PERCENT, load->cpu_percent);
@@ -132,8 +134,8 @@ static void next_second(struct timer *timer)
     if (round->is_open)
         deliver(run);
     round->second = round->next_second++;
-    /* From the making of the run, not from the last tick: seconds don't drift. */
-    timer_start(run->loop, timer, run->made_at + round->next_second * NSEC_PER_SEC);
+    /* From a fixed moment, not from the last tick: seconds don't drift. */
+    timer_start(run->loop, timer, round->base + round->next_second * NSEC_PER_SEC);
     begin_round(run, ROUND_GRACE_NSEC);
 }
 
@@ -163,7 +165,19 @@ void run_reports_deinit(struct run *run)
 
 void run_reports_start(struct run *run)
 {
+    run->round.base = run->made_at;
     timer_start(run->loop, &run->round.tick, run->made_at + NSEC_PER_SEC);
+}
+
+void run_reports_align(struct run *run, int64_t at)
+{
+    struct run_round *round = &run->round;
+    int64_t now = clock_now();
+
+    /* A round that ends at second k of the run holds what happened in second k - 1. */
+    round->base = at;
+    round->next_second = now < at ? 0 : (now - at) / NSEC_PER_SEC + 1;
+    timer_start(run->loop, &round->tick, at + round->next_second * NSEC_PER_SEC);
 }
 
 void run_reports_finish(struct run *run)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/plan.h"
+#include "engine/run.h"
 
 static void init_scenario(struct scenario_state *state, const struct scenario *s,
                           const struct segment *segment, unsigned workers)
@@ -37,6 +38,26 @@ void run_state_init(struct run_state *s, const struct scenario_list *scenarios,
         s->rps_interval = NSEC_PER_SEC / (int64_t)(share ? share : 1);
     for (size_t i = 0; i < scenarios->count; i++)
         init_scenario(&s->scenarios[i], scenarios->list[i], segment, workers);
+}
+
+void run_state_join(struct run_state *s, const struct run_part *part)
+{
+    s->ids_in_test = true;
+    s->join_nsec = part->join_nsec;
+    s->lost_nsec = part->lost_nsec;
+    for (size_t i = 0; i < s->scenario_count; i++) {
+        struct scenario_state *scenario = &s->scenarios[i];
+        uint64_t past = plan_arrivals_before(scenario->scenario, s->segment, part->join_nsec);
+        uint64_t done = part->done ? part->done[i] : 0;
+
+        if (scenario->iterations > 0 && done > scenario->iterations)
+            done = scenario->iterations;
+        scenario->done = done;
+        /* Numbers that the lost part may have used are not used again. */
+        scenario->next_iteration = past > done ? past : done;
+        if (scenario->pot > 0)
+            scenario->pot -= done;
+    }
 }
 
 void run_state_deinit(struct run_state *s)

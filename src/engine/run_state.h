@@ -33,6 +33,9 @@ enum run_phase {
     RUN_TEARDOWN = 8,
     RUN_ENDED = 9,
     RUN_INTERRUPTED = 10,
+    /* Of conducted runs alone (run.h). */
+    RUN_SETUP_DONE = 11,
+    RUN_EXECUTED = 12,
 };
 
 /* Why a run ended before its time. */
@@ -90,6 +93,7 @@ struct scenario_state {
     uint64_t vus;             /* planned in this instance */
     uint64_t max_vus;
     uint64_t iterations; /* of all VUs of this instance; 0: the time ends it */
+    uint64_t done;       /* of them, elsewhere and before */
     char _apart[CACHE_LINE];
     _Atomic uint64_t next_iteration; /* iterationInInstance */
     _Atomic uint64_t pot;            /* shared iterations that nobody has taken */
@@ -113,6 +117,9 @@ struct run_state {
     _Atomic int64_t started_wall; /* the same moment */
     _Atomic int64_t execution;    /* monotonic: time 0 of the scenarios; 0: not yet */
     _Atomic int64_t ended;        /* monotonic; 0: not yet */
+    int64_t join_nsec;            /* of the scenarios' time: nothing is due before; see run_part */
+    int64_t lost_nsec;
+    bool ids_in_test; /* __VU is the number in the test */
 
     char _apart[CACHE_LINE];
     _Atomic uint64_t next_vu;          /* ids given out */
@@ -127,6 +134,10 @@ struct run_state {
 void run_state_init(struct run_state *s, const struct scenario_list *scenarios,
                     const struct segment *segment, unsigned workers, uint64_t rps);
 void run_state_deinit(struct run_state *s);
+
+struct run_part;
+/* Makes it that of a part (run.h), before anything starts. */
+void run_state_join(struct run_state *s, const struct run_part *part);
 
 /* --- stopping ----------------------------------------------------------------------------- */
 

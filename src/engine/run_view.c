@@ -6,12 +6,21 @@
 #include "engine/run_internal.h"
 #include "engine/runner.h"
 
+static void summarised(struct run *run)
+{
+    const struct run_hooks *hooks = &run->config.hooks;
+
+    timer_stop(run->loop, &run->grace);
+    run->is_over = true;
+    if (run->config.part)
+        hooks->summary(hooks->arg, run->call.err, run->call.json_out, &run->call.diag);
+    else
+        loop_stop(run->loop);
+}
+
 static void summary_done(struct worker_call *call)
 {
-    struct run *run = call->arg;
-
-    run->is_over = true;
-    loop_stop(run->loop);
+    summarised(call->arg);
 }
 
 static void summary_overdue(struct timer *timer)
@@ -20,19 +29,18 @@ static void summary_overdue(struct timer *timer)
 
     run_lose_worker(&run->workers[run->call.worker->env.index]);
     run->call.err = ERR_TIMEOUT;
-    run->is_over = true;
-    loop_stop(run->loop);
+    summarised(run);
 }
 
-int run_handle_summary(struct run *run, const char *data_json, char **json_out, struct diag *d)
+/* False when there is none to call. */
+static bool call_summary(struct run *run, const char *data_json)
 {
     struct runner *runner = run->config.runner;
     int64_t timeout = options_nsec(run->config.options, OPTION_HANDLE_SUMMARY_TIMEOUT);
-    int err;
 
-    *json_out = NULL;
+    run->is_over = false;
     if (!runner->ops->has_handle_summary(runner) || !run_first_worker(run))
-        return 0;
+        return false;
     run->call = (struct worker_call){
         .kind = WORKER_HANDLE_SUMMARY,
         .worker = run_first_worker(run),
@@ -44,10 +52,25 @@ int run_handle_summary(struct run *run, const char *data_json, char **json_out, 
     worker_call(&run->call);
     timer_init(&run->grace, summary_overdue);
     timer_start(run->loop, &run->grace, clock_now() + timeout + run_answer_grace(run));
-    run->is_over = false;
+    return true;
+}
+
+void run_do_summary(struct run *run, const char *data_json)
+{
+    run->call = (struct worker_call){0};
+    if (!call_summary(run, data_json))
+        summarised(run);
+}
+
+int run_handle_summary(struct run *run, const char *data_json, char **json_out, struct diag *d)
+{
+    int err;
+
+    *json_out = NULL;
+    if (!call_summary(run, data_json))
+        return 0;
     while (!run->is_over)
         loop_run(run->loop);
-    timer_stop(run->loop, &run->grace);
     err = run->call.err;
     if (err)
         *d = run->call.diag;

@@ -145,8 +145,9 @@ YIELDS int worker_make_vu(struct worker *w, uint64_t seat, struct vu_slot **out,
     const struct run_state *state = w->shared->state;
     struct runner *runner = w->shared->runner;
     struct vu *vu = NULL;
-    int err = runner->ops->vu_new(runner, &w->env, seat + 1,
-                                  segment_index(state->segment, seat) + 1, &vu, d);
+    uint64_t in_test = segment_index(state->segment, seat) + 1;
+    uint64_t id = state->ids_in_test ? in_test : seat + 1;
+    int err = runner->ops->vu_new(runner, &w->env, id, in_test, &vu, d);
 
     if (err)
         return err;
@@ -154,7 +155,7 @@ YIELDS int worker_make_vu(struct worker *w, uint64_t seat, struct vu_slot **out,
         w->slot_cap = w->slot_cap ? w->slot_cap * 2 : 64;
         w->slots = mem_reallocarray((void *)w->slots, w->slot_cap, sizeof(struct vu_slot *));
     }
-    *out = vu_slot_new(vu, seat + 1, state->scenario_count);
+    *out = vu_slot_new(vu, id, state->scenario_count);
     w->slots[w->slot_count++] = *out;
     tally_add(&tallies_of(w)->vus_held, 1);
     return 0;

@@ -69,6 +69,8 @@ struct fake {
     bool all_ended;
     void (*on_tick)(struct fake *f); /* or NULL */
     void (*on_phase)(struct fake *f, enum run_phase phase);
+    const struct run_part *part; /* conducted: on_phase gives the orders */
+    char *summary;               /* of a conducted run: what handleSummary gave */
 };
 
 void fake_init(struct fake *f);

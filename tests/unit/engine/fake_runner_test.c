@@ -254,6 +254,7 @@ void fake_init(struct fake *f)
 
 void fake_deinit(struct fake *f)
 {
+    mem_free(f->summary);
     totals_free(f->totals);
     mem_free(f->records);
 }
@@ -275,6 +276,42 @@ static void take_phase(void *arg, enum run_phase phase)
 
     if (f->on_phase)
         f->on_phase(f, phase);
+}
+
+static void take_over(void *arg)
+{
+    struct fake *f = arg;
+
+    run_do_summary(f->run, "{}");
+}
+
+static void take_summary(void *arg, int err, char *json, struct diag *d)
+{
+    struct fake *f = arg;
+
+    (void)d;
+    CHECK_EQ(err, 0);
+    f->summary = json;
+    loop_stop(f->loop);
+}
+
+static void run_whole(struct fake *f)
+{
+    struct diag d = DIAG_INIT;
+    char *json;
+
+    run_test(f->run, &f->result);
+    CHECK(run_handle_summary(f->run, "{}", &json, &d) == 0);
+    CHECK(run_state_aborted(run_get_state(f->run)) == NULL || f->result.reason != RUN_ABORT_NONE);
+    mem_free(json);
+}
+
+static void run_conducted(struct fake *f)
+{
+    run_begin(f->run);
+    while (!f->summary)
+        loop_run(f->loop);
+    run_get_result(f->run, &f->result);
 }
 
 static void read_options(const char *text, struct options *out)
@@ -305,7 +342,6 @@ void fake_run(struct fake *f, const char *text, const char *segment_text, const 
     static struct segment segment;
     struct diag d = DIAG_INIT;
     struct loop *loop;
-    char *json;
 
     read_options(text, &options);
     if (scenarios_derive(&options, &scenarios, &d) != 0)
@@ -321,13 +357,14 @@ void fake_run(struct fake *f, const char *text, const char *segment_text, const 
             .scenarios = &scenarios,
             .segment = &segment,
             .runner = &f->base,
-            .hooks = {f, take_phase, take_tick},
+            .part = f->part,
+            .hooks = {f, take_phase, take_tick, take_over, take_summary},
         },
         loop);
-    run_test(f->run, &f->result);
-    CHECK(run_handle_summary(f->run, "{}", &json, &d) == 0);
-    CHECK(run_state_aborted(run_get_state(f->run)) == NULL || f->result.reason != RUN_ABORT_NONE);
-    mem_free(json);
+    if (f->part)
+        run_conducted(f);
+    else
+        run_whole(f);
     f->saturation = *run_saturation(f->run);
     atomic_store(&f->hears, true);
     f->all_ended = run_free(f->run);
