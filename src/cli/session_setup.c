@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/args.h"
 #include "metrics/totals.h"
+#include "metrics/window.h"
 #include "script/script.h"
 
 static int by_text(const void *a, const void *b)
@@ -68,6 +70,24 @@ static int add_threshold(struct session *s, const char *selector, const json_t *
     return threshold_add(&s->thresholds, s->totals, str_of(selector), &spec, d);
 }
 
+/* k6-features.md THR-04: nothing of the kind is part of a series. */
+static void warn_of_metadata(const struct session *s)
+{
+    for (size_t i = 0; i < s->thresholds.count; i++) {
+        const struct submetric *sub = s->thresholds.list[i]->submetric;
+
+        for (uint32_t t = 0; sub && t < sub->tags->count; t++) {
+            struct str key = sub->tags->list[t].key;
+
+            if (str_eq_c(key, "vu") || str_eq_c(key, "iter"))
+                log_printf(LOG_WARN,
+                           "the threshold on '%s' sees nothing: '%.*s' is metadata of samples, "
+                           "not a tag by which metrics are divided",
+                           sub->full_name, STR_ARG(key));
+        }
+    }
+}
+
 static int compile_thresholds(struct session *s, struct diag *d)
 {
     const json_t *all = options_object(&s->test.options, OPTION_THRESHOLDS);
@@ -86,6 +106,7 @@ static int compile_thresholds(struct session *s, struct diag *d)
                 return err;
         }
     }
+    warn_of_metadata(s);
     return 0;
 }
 

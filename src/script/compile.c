@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "script/internal.h"
 #include "script/source_map.h"
@@ -89,7 +90,17 @@ static int transpile(JSContext *ctx, const struct file *file, struct text *out)
     return 0;
 }
 
-/* Bundlers write the map into the file or beside it. A map that can't be read is done without. */
+/* Bundlers write the map into the file or beside it. A map that can't be read is done without.
+ * Every VU loads the script: the first one speaks. */
+static void say_no_map(const struct text *text, struct str url)
+{
+    static struct log_limit limit;
+
+    log_limited(&limit, LOG_WARN,
+                "couldn't read the source map %.*s of %s: errors show its own lines",
+                (int)(url.len < 200 ? url.len : 200), url.ptr, text->file.url);
+}
+
 static void read_map(struct script *script, struct module *module, const struct text *text)
 {
     struct str base = str_of(text->file.url);
@@ -100,12 +111,14 @@ static void read_map(struct script *script, struct module *module, const struct 
     if (url.len == 0)
         return;
     module->map = source_map_of_data_url(url, base);
-    if (module->map || str_find(url, ':') >= 0)
-        return;
-    beside = files_resolve(base, url);
-    if (files_get(script->files, str_of(beside), false, &file, NULL) == 0)
-        module->map = source_map_parse(str_from(file->data, file->len), base);
-    mem_free(beside);
+    if (!module->map && str_find(url, ':') < 0) {
+        beside = files_resolve(base, url);
+        if (files_get(script->files, str_of(beside), false, &file, NULL) == 0)
+            module->map = source_map_parse(str_from(file->data, file->len), base);
+        mem_free(beside);
+    }
+    if (!module->map)
+        say_no_map(text, url);
 }
 
 static int make_text(struct vu *vu, struct module *module, const struct file *file,

@@ -63,6 +63,26 @@ static const struct lazy_name lazy_names[] = {
 
 /* --- standard objects --------------------------------------------------------------------- */
 
+/* QuickJS brings memory that threads share along. No other thread could ever see a VU's, and k6 has
+ * neither name, which libraries probe for. */
+static int add_typed_arrays(JSContext *ctx)
+{
+    static const char *const unwanted[] = {"SharedArrayBuffer", "Atomics"};
+    JSValue global = JS_GetGlobalObject(ctx);
+    int err = 0;
+
+    JS_AddIntrinsicTypedArrays(ctx);
+    for (size_t i = 0; i < COUNT_OF(unwanted); i++) {
+        JSAtom atom = JS_NewAtom(ctx, unwanted[i]);
+
+        if (JS_DeleteProperty(ctx, global, atom, 0) < 0)
+            err = -1;
+        JS_FreeAtom(ctx, atom);
+    }
+    JS_FreeValue(ctx, global);
+    return err;
+}
+
 int globals_need(JSContext *ctx, enum lazy_intrinsic what)
 {
     struct vu_private *p = vu_of(ctx)->_private;
@@ -78,8 +98,7 @@ int globals_need(JSContext *ctx, enum lazy_intrinsic what)
         JS_AddIntrinsicMapSet(ctx);
         break;
     case LAZY_TYPED_ARRAYS:
-        JS_AddIntrinsicTypedArrays(ctx);
-        break;
+        return add_typed_arrays(ctx);
     case LAZY_FETCH:
         return fetch_add_globals(ctx);
     case LAZY_STREAMS:

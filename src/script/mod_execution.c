@@ -13,6 +13,20 @@
 #include "engine/scenario.h"
 #include "script/internal.h"
 
+/* Getters that Object.keys() and JSON.stringify() see, as k6's; QuickJS's own macros hide theirs.
+ */
+#define GETTER(text, function)                                                                     \
+    {                                                                                              \
+        .name = (text), .prop_flags = JS_PROP_CONFIGURABLE | JS_PROP_ENUMERABLE,                   \
+        .def_type = JS_DEF_CGETSET, .u.getset.get.getter = (function)                              \
+    }
+#define NUMBERED(text, function, number)                                                           \
+    {                                                                                              \
+        .name = (text), .prop_flags = JS_PROP_CONFIGURABLE | JS_PROP_ENUMERABLE,                   \
+        .def_type = JS_DEF_CGETSET_MAGIC, .magic = (number),                                       \
+        .u.getset.get.getter_magic = (function)                                                    \
+    }
+
 /* --- guards ------------------------------------------------------------------------------- */
 
 static struct vu *need_scenario(JSContext *ctx)
@@ -85,12 +99,12 @@ static JSValue scenario_iteration(JSContext *ctx, JSValueConst this_val, int in_
 }
 
 static const JSCFunctionListEntry scenario_properties[] = {
-    JS_CGETSET_MAGIC_DEF("name", scenario_text, NULL, 0),
-    JS_CGETSET_MAGIC_DEF("executor", scenario_text, NULL, 1),
-    JS_CGETSET_DEF("startTime", scenario_start, NULL),
-    JS_CGETSET_DEF("progress", scenario_progress, NULL),
-    JS_CGETSET_MAGIC_DEF("iterationInInstance", scenario_iteration, NULL, 0),
-    JS_CGETSET_MAGIC_DEF("iterationInTest", scenario_iteration, NULL, 1),
+    NUMBERED("name", scenario_text, 0),
+    NUMBERED("executor", scenario_text, 1),
+    GETTER("startTime", scenario_start),
+    GETTER("progress", scenario_progress),
+    NUMBERED("iterationInInstance", scenario_iteration, 0),
+    NUMBERED("iterationInTest", scenario_iteration, 1),
 };
 
 /* --- instance ----------------------------------------------------------------------------- */
@@ -122,11 +136,11 @@ static JSValue instance_number(JSContext *ctx, JSValueConst this_val, int which)
 }
 
 static const JSCFunctionListEntry instance_properties[] = {
-    JS_CGETSET_MAGIC_DEF("iterationsInterrupted", instance_number, NULL, INTERRUPTED),
-    JS_CGETSET_MAGIC_DEF("iterationsCompleted", instance_number, NULL, COMPLETED),
-    JS_CGETSET_MAGIC_DEF("vusActive", instance_number, NULL, ACTIVE),
-    JS_CGETSET_MAGIC_DEF("vusInitialized", instance_number, NULL, INITIALISED),
-    JS_CGETSET_MAGIC_DEF("currentTestRunDuration", instance_number, NULL, DURATION),
+    NUMBERED("iterationsInterrupted", instance_number, INTERRUPTED),
+    NUMBERED("iterationsCompleted", instance_number, COMPLETED),
+    NUMBERED("vusActive", instance_number, ACTIVE),
+    NUMBERED("vusInitialized", instance_number, INITIALISED),
+    NUMBERED("currentTestRunDuration", instance_number, DURATION),
 };
 
 /* --- tags and metadata -------------------------------------------------------------------- */
@@ -392,16 +406,16 @@ static JSValue vu_metadata(JSContext *ctx, JSValueConst this_val)
 }
 
 static const JSCFunctionListEntry metrics_properties[] = {
-    JS_CGETSET_DEF("tags", vu_tags, NULL),
-    JS_CGETSET_DEF("metadata", vu_metadata, NULL),
+    GETTER("tags", vu_tags),
+    GETTER("metadata", vu_metadata),
 };
 
 static const JSCFunctionListEntry vu_properties[] = {
-    JS_CGETSET_MAGIC_DEF("idInInstance", vu_number, NULL, ID),
-    JS_CGETSET_MAGIC_DEF("idInTest", vu_number, NULL, ID_IN_TEST),
-    JS_CGETSET_MAGIC_DEF("iterationInInstance", vu_number, NULL, ITERATION_IN_INSTANCE),
-    JS_CGETSET_MAGIC_DEF("iterationInScenario", vu_number, NULL, ITERATION_IN_SCENARIO),
-    JS_CGETSET_DEF("tags", vu_tags, NULL),
+    NUMBERED("idInInstance", vu_number, ID),
+    NUMBERED("idInTest", vu_number, ID_IN_TEST),
+    NUMBERED("iterationInInstance", vu_number, ITERATION_IN_INSTANCE),
+    NUMBERED("iterationInScenario", vu_number, ITERATION_IN_SCENARIO),
+    GETTER("tags", vu_tags),
     JS_OBJECT_DEF("metrics", metrics_properties, COUNT_OF(metrics_properties),
                   JS_PROP_ENUMERABLE | JS_PROP_CONFIGURABLE),
 };
@@ -468,7 +482,7 @@ static JSValue test_options(JSContext *ctx, JSValueConst this_val)
 static const JSCFunctionListEntry test_properties[] = {
     JS_CFUNC_DEF("abort", 1, test_abort),
     JS_CFUNC_DEF("fail", 1, test_fail),
-    JS_CGETSET_DEF("options", test_options, NULL),
+    GETTER("options", test_options),
 };
 
 /* --- the module --------------------------------------------------------------------------- */

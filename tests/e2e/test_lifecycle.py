@@ -119,3 +119,13 @@ def test_flags_that_do_nothing(lab):
     script = "export default function () {}"
     r = lab.script(script, "--no-usage-report", "--profiling-enabled", "--traces-output", "none", "--compatibility-mode", "base")
     assert r.code == 0 and "level=error" not in r.stderr, r.text
+
+
+def test_source_maps_beside_the_script(lab):
+    lab.file("bundle.map", '{"version":3,"sources":["src/app.ts"],"names":[],"mappings":";AAEA"}')
+    script = "export default function () {\nthrow new Error('mapped');\n}\n//# sourceMappingURL=%s\n"
+    r = lab.script(script % "bundle.map")
+    assert "src/app.ts:3:1" in r.stderr and "level=warning" not in r.stderr, r.stderr
+    for url in ("none.map", "https://127.0.0.1:1/x.map", "data:application/json;base64,e30="):
+        r = lab.script(script % url)
+        assert "couldn't read the source map" in r.stderr and "script.js:2:" in r.stderr, r.stderr

@@ -286,3 +286,12 @@ def test_console_output(lab):
         r = lab.script(script, *flags, env=env)
         assert "to the file" not in r.text and "to the file" in (lab.dir / "a.txt").read_text()
         (lab.dir / "a.txt").unlink()
+
+
+def test_warnings_of_requests(lab):
+    t = Target(lab)
+    r = run(lab, f"http.get('{t.url}/', {{}}, 'too much'); http.post('{t.url}/', 'four', {{ headers: {{ 'Content-Length': '99' }} }});", "")
+    warnings = [x for x in r.stderr.splitlines() if "level=warning" in x]
+    assert any("http.get()" in x and "ignored" in x for x in warnings), r.stderr
+    assert any("Content-Length" in x for x in warnings), r.stderr
+    assert t.seen[-1]["headers"]["content-length"] == "4"

@@ -360,6 +360,25 @@ static void say_redirects(const struct http_call *call)
                 call->request.max_redirects, STR_ARG(call->url_text));
 }
 
+/* The client writes the length itself; a script that says another one is told (HTP-07). */
+static void say_length(const struct http_call *call)
+{
+    static struct log_limit limit;
+
+    for (size_t i = 0; i < call->request.header_count; i++) {
+        const struct http_header *h = &call->request.headers[i];
+        int64_t length;
+
+        if (!str_eq_nocase(h->name, STR("Content-Length")) ||
+            (str_to_i64(h->value, &length) && length == (int64_t)call->request.body.len))
+            continue;
+        log_limited(&limit, LOG_WARN,
+                    "the header Content-Length of a request is left out: its body has %zu bytes, "
+                    "not %.*s",
+                    call->request.body.len, STR_ARG(h->value));
+    }
+}
+
 JSValue http_call_finish(JSContext *ctx, struct http_call *call)
 {
     JSRuntime *rt = JS_GetRuntime(ctx);
@@ -378,6 +397,7 @@ JSValue http_call_finish(JSContext *ctx, struct http_call *call)
         say_failed(call);
     else if (call->says_redirects && call->response.hit_redirect_limit)
         say_redirects(call);
+    say_length(call);
     if (call->http->fields[0] == JS_ATOM_NULL)
         make_atoms(ctx, call->http);
     object = host_object_new(ctx, &http_response_class, call);
