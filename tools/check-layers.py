@@ -36,7 +36,7 @@ PACKAGES = {
     r"gumbo\.h": ["script"],
     r"sys/epoll\.h": ["loop", "shop"],
     r"nats": ["fleet"],
-    r"fleet\.pb-c\.h": ["fleet"],
+    r"(fleet\.pb-c|protobuf-c/.*)\.h": ["fleet"],
     r"uv\.h": [],
 }
 

@@ -162,12 +162,23 @@ static void to_buckets(struct hist *h)
 
 /* --- recording and merging ---------------------------------------------------------------- */
 
-/* Keeps what the rounding of each addition loses, so that a sum hardly depends on the order. */
+/* Infinities would make every sum one: they count as the largest finite number. */
+static double clamp(double value)
+{
+    if (value > DBL_MAX)
+        return DBL_MAX;
+    return value < -DBL_MAX ? -DBL_MAX : value;
+}
+
+/* Keeps what the rounding of each addition loses, so that a sum hardly depends on the order. One
+ * that overflows stays at the largest number. */
 static void add_to_sum(struct hist *h, double value)
 {
-    double sum = h->sum + value;
+    double sum = clamp(h->sum + value);
 
-    if (fabs(h->sum) >= fabs(value))
+    if (fabs(sum) == DBL_MAX)
+        h->lost = 0;
+    else if (fabs(h->sum) >= fabs(value))
         h->lost += (h->sum - sum) + value;
     else
         h->lost += (value - sum) + h->sum;
@@ -189,14 +200,6 @@ static void keep_raw(struct hist *h, double value)
         h->raw = mem_reallocarray(h->raw, h->raw_cap, sizeof *h->raw);
     }
     h->raw[h->count] = value;
-}
-
-/* Infinities would make every sum one: they count as the largest finite number. */
-static double clamp(double value)
-{
-    if (value > DBL_MAX)
-        return DBL_MAX;
-    return value < -DBL_MAX ? -DBL_MAX : value;
 }
 
 void hist_record(struct hist *h, double value)
@@ -248,6 +251,12 @@ void hist_merge(struct hist *dst, const struct hist *src)
             add_to_bucket(dst, src->raw[i], 1);
     }
     dst->count += src->count;
+}
+
+size_t hist_memory(const struct hist *h)
+{
+    return sizeof *h + h->raw_cap * sizeof *h->raw +
+           h->octave_count * (sizeof(struct octave) + sizeof(struct octave *));
 }
 
 /* --- reading ------------------------------------------------------------------------------ */
@@ -498,6 +507,8 @@ static int get_raw(struct hist *h, struct str *in, uint64_t count)
     if (count > HIST_RAW_MAX)
         return ERR_LIMIT;
     h->count = 0;
+    h->raw_cap = (uint32_t)count;
+    h->raw = count ? mem_calloc(count, sizeof *h->raw) : NULL;
     for (uint64_t i = 0; i < count; i++) {
         double value;
 
@@ -527,8 +538,15 @@ int hist_decode(struct hist *h, struct str in)
     }
     if (err == 0 && in.len > 0)
         err = ERR_SYNTAX;
-    if (err == 0)
+    if (err == 0 && h->count == 0) {
+        /* Most are decoded into an empty one: no copy. */
+        struct hist empty = *h;
+
+        *h = *read;
+        *read = empty;
+    } else if (err == 0) {
         hist_merge(h, read);
+    }
     hist_free(read);
     return err;
 }

@@ -6,12 +6,14 @@
  * value (BUCKET_BITS in hist.c). Count, sum, minimum and maximum are exact throughout.
  *
  * All histograms share one layout: merging is addition, in any order, on any machine, and gives the
- * same buckets as recording everything into one. NaN is not recorded.
+ * same buckets as recording everything into one. NaN is not recorded; infinities, and sums that
+ * overflow, count as the largest double.
  *
  * Threads: one owner at a time. */
 #ifndef METRICS_HIST_H
 #define METRICS_HIST_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -30,6 +32,8 @@ void hist_record(struct hist *h, double value);
 
 /* Adds everything `src` has recorded to `dst`; `src` stays as it is. */
 void hist_merge(struct hist *dst, const struct hist *src);
+
+size_t hist_memory(const struct hist *h); /* bytes that it takes */
 
 uint64_t hist_count(const struct hist *h);
 double hist_sum(const struct hist *h);

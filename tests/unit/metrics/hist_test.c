@@ -170,3 +170,27 @@ TEST(hist_survives_the_wire)
         hist_free(back);
     }
 }
+
+TEST(hist_sums_stay_finite)
+{
+    struct hist *h = hist_new();
+    struct hist *again = hist_new();
+    struct buf wire = BUF_INIT(SIZE_MAX);
+
+    hist_record(h, INFINITY);
+    hist_record(h, INFINITY);
+    hist_record(h, 1);
+    CHECK_NEAR(hist_sum(h), DBL_MAX, 0);
+    hist_encode(h, &wire);
+    CHECK(hist_decode(again, buf_str(&wire)) == 0);
+    CHECK_EQ(hist_count(again), 3);
+    CHECK_NEAR(hist_sum(again), DBL_MAX, 0);
+    /* Decoding into one that holds something adds to it. */
+    CHECK(hist_decode(again, buf_str(&wire)) == 0);
+    CHECK_EQ(hist_count(again), 6);
+    CHECK_NEAR(hist_min(again), 1, 0);
+    CHECK(hist_memory(again) > 0);
+    buf_deinit(&wire);
+    hist_free(h);
+    hist_free(again);
+}
