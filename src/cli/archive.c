@@ -39,12 +39,19 @@ static int read_entry(struct archive *tar, struct buf *out)
     return len < 0 ? ERR_SYNTAX : 0;
 }
 
-/* "file/dir/x.js" as "file:///dir/x.js"; the names that older archives use too. NULL: not a file of
- * the script. */
+/* "file/dir/x.js" as "file:///dir/x.js"; the names that older archives use too;
+ * "https/host/x.js" as "https://host/x.js". NULL: not a file of the script. */
 static char *url_of_entry(const char *name)
 {
     static const char *const prefixes[] = {"file/", "files/", "scripts/"};
+    static const char *const schemes[] = {"https", "http"};
 
+    for (size_t i = 0; i < COUNT_OF(schemes); i++) {
+        size_t len = strlen(schemes[i]);
+
+        if (name && strncmp(name, schemes[i], len) == 0 && name[len] == '/')
+            return mem_printf("%s:/%s", schemes[i], name + len);
+    }
     for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
         size_t len = strlen(prefixes[i]);
 
@@ -120,6 +127,7 @@ int archive_read_test(struct str bytes, struct archive_content *out, struct diag
     int err;
 
     *out = (struct archive_content){.files = files_new(&nothing_else)};
+    files_set_remote(out->files, &nothing_else);
     archive_read_support_format_tar(tar);
     archive_read_support_filter_gzip(tar);
     if (archive_read_open_memory(tar, bytes.ptr, bytes.len) != ARCHIVE_OK)
@@ -187,12 +195,13 @@ static void put_link(struct writing *w, const char *name)
     archive_entry_free(entry);
 }
 
-/* The name of the user stays at home: "/home/ann/x.js" is "/home/nobody/x.js". */
+/* The name of the user stays at home: "file/home/ann/x.js" is "file/home/nobody/x.js". */
 static char *anonymous(const char *path)
 {
     static const char *const homes[] = {"/home/", "/Users/"};
+    bool is_remote = strncmp(path, "http", 4) == 0;
 
-    for (size_t i = 0; i < COUNT_OF(homes); i++) {
+    for (size_t i = 0; i < COUNT_OF(homes) && !is_remote; i++) {
         const char *home = strstr(path, homes[i]);
         const char *rest = home ? strchr(home + strlen(homes[i]), '/') : NULL;
 
@@ -203,11 +212,21 @@ static char *anonymous(const char *path)
     return mem_strdup(path);
 }
 
+/* "file/dir/x.js", "https/host/x.js" */
+static char *name_of_entry(struct str url)
+{
+    struct str rest = url;
+    struct str scheme = str_cut(&rest, ':');
+
+    if (files_is_remote(url))
+        return mem_printf("%.*s%.*s", STR_ARG(scheme), STR_ARG(str_from_index(rest, 1)));
+    return mem_printf("file%.*s", STR_ARG(files_path(url)));
+}
+
 static void put_file(void *arg, const struct file *file)
 {
     struct writing *w = arg;
-    struct str path = files_path(str_of(file->url));
-    char *name = mem_printf("file%.*s", STR_ARG(path));
+    char *name = name_of_entry(str_of(file->url));
     char *shown = anonymous(name);
 
     if (strcmp(file->url, w->main_url) == 0)

@@ -1,5 +1,5 @@
 /* k6's archives: a tar with metadata.json, the main script as `data`, and every file that it read
- * under file/ (k6-features.md section 28). */
+ * under file/, and https/ for modules that came over the network (k6-features.md section 28). */
 #ifndef CLI_ARCHIVE_H
 #define CLI_ARCHIVE_H
 

@@ -14,8 +14,10 @@
 #include "base/mem.h"
 #include "cli/archive.h"
 #include "cli/args.h"
+#include "cli/imports.h"
 #include "engine/run.h"
 #include "script/files.h"
+#include "script/remote/remote.h"
 #include "script/script.h"
 #include "script/secrets.h"
 
@@ -94,8 +96,8 @@ static bool is_archive(const struct args *args, const char *name)
 {
     const char *type = args_text(args, FLAG_TYPE, "");
 
-    return strcmp(type, "archive") == 0 ||
-           (type[0] == '\0' && str_ends_with(str_of(name), STR(".tar")));
+    return strcmp(type, "archive") == 0 || (type[0] == '\0' && !files_is_remote(str_of(name)) &&
+                                            str_ends_with(str_of(name), STR(".tar")));
 }
 
 /* An archive: its options are the script's tier, its environment comes first. */
@@ -339,6 +341,7 @@ static int open_script(struct test *t, char *url, struct files *files)
         how.memory_limit = (size_t)options_int(&early, OPTION_VU_MEMORY_LIMIT);
     options_deinit(&early);
     err = script_open(&how, &t->script, &d);
+    imports_save(t->remote);
     if (err)
         return load_fail(err == ERR_CANCELLED ? EXIT_CODE_SCRIPT_ABORT : EXIT_CODE_SCRIPT_ERROR,
                          &d);
@@ -374,7 +377,7 @@ int load_test(const struct args *args, bool pass_env, struct test *t)
     segment_init(&t->segment);
     if (args->positional_count != 1) {
         log_printf(LOG_ERROR,
-                   "one script is needed (a path, an archive, or -), %zu were given: "
+                   "one script is needed (a path, a URL, an archive, or -), %zu were given: "
                    "see --help",
                    args->positional_count);
         return EXIT_CODE_OTHER;
@@ -392,7 +395,9 @@ int load_test(const struct args *args, bool pass_env, struct test *t)
     } else {
         files = files_new(NULL);
         url = files_url(str_of(t->name));
-        if (strcmp(t->name, "-") == 0 && open_stdin(files, url, &d))
+        if (imports_open(args, url, files, &t->remote, &d))
+            code = load_fail(EXIT_CODE_CONFIG, &d);
+        else if (strcmp(t->name, "-") == 0 && open_stdin(files, url, &d))
             code = load_fail(EXIT_CODE_SCRIPT_ERROR, &d);
     }
     if (code == 0 && read_env(t, pass_env, &d))
@@ -443,9 +448,11 @@ void load_deinit(struct test *t)
     segment_deinit(&t->segment);
     options_deinit(&t->options);
     script_free(t->script);
+    remote_free(t->remote);
     map_deinit_with(&t->env, free_value);
     json_decref(t->config);
     t->script = NULL;
+    t->remote = NULL;
 }
 
 struct str load_source(const struct test *t)

@@ -13,6 +13,7 @@
 
 struct args;
 struct diag;
+struct remote;
 struct script;
 
 struct test {
@@ -22,8 +23,9 @@ struct test {
     struct options options;
     struct scenario_list scenarios;
     struct segment segment;
-    struct map env; /* __ENV: char * by name */
-    json_t *config; /* owned: the config file's settings that are no options; NULL: none */
+    struct map env;        /* __ENV: char * by name */
+    struct remote *remote; /* owned: where modules come from over the network; NULL: an archive */
+    json_t *config;        /* owned: the config file's settings that are no options; NULL: none */
 };
 
 /* Logs the diagnostic, frees it and passes the exit code on. */

@@ -111,6 +111,8 @@ static void read_map(struct script *script, struct module *module, const struct 
     if (url.len == 0)
         return;
     module->map = source_map_of_data_url(url, base);
+    if (files_is_remote(base)) /* not worth a request */
+        return;
     if (!module->map && str_find(url, ':') < 0) {
         beside = files_resolve(base, url);
         if (files_get(script->files, str_of(beside), false, &file, NULL) == 0)
@@ -125,7 +127,7 @@ static int make_text(struct vu *vu, struct module *module, const struct file *fi
                      struct text *out)
 {
     *out = (struct text){.file = *file};
-    if (typescript_is_name(str_of(file->url)) && transpile(vu->ctx, file, out) < 0)
+    if (typescript_is_name(files_name(str_of(file->url))) && transpile(vu->ctx, file, out) < 0)
         return -1;
     read_map(vu->worker->script, module, out);
     return 0;
@@ -168,7 +170,7 @@ JSValue loader_compile(struct vu *vu, struct module *module, const struct file *
     struct text text;
     JSValue code;
 
-    if (str_ends_with(str_of(file->url), STR(".json"))) {
+    if (str_ends_with(files_name(str_of(file->url)), STR(".json"))) {
         module->kind = MODULE_JSON;
         return JS_UNDEFINED;
     }

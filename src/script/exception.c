@@ -152,13 +152,23 @@ char *exception_text(JSContext *ctx, JSValueConst error)
 
 /* --- diagnostics -------------------------------------------------------------------------- */
 
+/* Where a URL begins in a line of a stack; -1: nowhere. */
+static ptrdiff_t find_url(struct str line)
+{
+    ptrdiff_t at = str_find_str(line, STR("://"));
+
+    while (at > 0 && line.ptr[at - 1] >= 'a' && line.ptr[at - 1] <= 'z')
+        at--;
+    return at;
+}
+
 static bool first_place(struct vu *vu, const char *stack, struct place *out)
 {
     struct str rest = str_of(stack);
 
     while (rest.len > 0) {
         struct str line = str_cut(&rest, '\n');
-        ptrdiff_t url = str_find_str(line, STR("file://"));
+        ptrdiff_t url = find_url(line);
 
         if (url >= 0 && parse_place(str_from_index(line, (size_t)url), out)) {
             restore(vu->worker->script, out);

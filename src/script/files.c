@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "proto/url.h"
 
 enum { MAX_OPEN_FILE = 1024 * 1024 * 1024 }; /* of open(): a data file of 1 GiB */
 
@@ -20,6 +22,7 @@ static const struct str scheme = STR_INIT("file://");
 struct files {
     struct map by_url; /* struct file *, in order of reading */
     struct file_source source;
+    struct file_source remote; /* `read` NULL: none */
     bool frozen;
 };
 
@@ -77,6 +80,11 @@ struct files *files_new(const struct file_source *source)
     return files;
 }
 
+void files_set_remote(struct files *files, const struct file_source *source)
+{
+    files->remote = *source;
+}
+
 static void file_free(void *value)
 {
     struct file *file = value;
@@ -109,32 +117,47 @@ static struct file *add(struct files *files, struct str url, char *data, size_t 
     return file;
 }
 
+static int read_first(struct files *files, struct str url, bool is_module, struct file **out,
+                      struct diag *d)
+{
+    bool is_remote = files_is_remote(url);
+    const struct file_source *source = is_remote ? &files->remote : &files->source;
+    size_t max = is_module ? FILES_MAX_SCRIPT : MAX_OPEN_FILE;
+    char *path = str_dup(files_path(url));
+    char *data = NULL;
+    size_t len = 0;
+    int err;
+
+    if (files->frozen)
+        err = diag_set(d, ERR_NOT_FOUND,
+                       "%s was not read when the script was first initialised; files can only be "
+                       "opened if every VU opens them",
+                       path);
+    else if (strlen(path) != files_path(url).len)
+        err = diag_set(d, ERR_INVALID, "the path of a file has a NUL byte in it");
+    else if (is_remote && !is_module)
+        err = diag_set(d, ERR_INVALID,
+                       "%s: only modules come over the network; keep data in a file beside the "
+                       "script and open that",
+                       path);
+    else if (!source->read)
+        err = diag_set(d, ERR_NOT_FOUND, "%s: there is no network here", path);
+    else
+        err = source->read(source->arg, path, max, &data, &len, d);
+    mem_free(path);
+    if (err == 0)
+        *out = add(files, url, data, len, is_module);
+    return err;
+}
+
 int files_get(struct files *files, struct str url, bool is_module, const struct file **out,
               struct diag *d)
 {
     struct file *file = map_get(&files->by_url, url);
-    size_t max = is_module ? FILES_MAX_SCRIPT : MAX_OPEN_FILE;
-    char *data = NULL;
-    char *path;
-    size_t len = 0;
-    int err;
+    int err = file ? 0 : read_first(files, url, is_module, &file, d);
 
-    if (!file) {
-        path = str_dup(files_path(url));
-        if (files->frozen)
-            err = diag_set(d, ERR_NOT_FOUND,
-                           "%s was not read when the script was first initialised; files can only "
-                           "be opened if every VU opens them",
-                           path);
-        else if (strlen(path) != files_path(url).len)
-            err = diag_set(d, ERR_INVALID, "the path of a file has a NUL byte in it");
-        else
-            err = files->source.read(files->source.arg, path, max, &data, &len, d);
-        mem_free(path);
-        if (err < 0)
-            return err;
-        file = add(files, url, data, len, is_module);
-    }
+    if (err)
+        return err;
     if (is_module && !file->is_module && !files->frozen)
         file->is_module = true;
     if (is_module && file->len > FILES_MAX_SCRIPT)
@@ -190,12 +213,44 @@ static void append_clean(struct buf *out, struct str path)
         buf_append_char(out, '/');
 }
 
+bool files_is_remote(struct str url)
+{
+    return str_starts_with(url, STR("https://")) || str_starts_with(url, STR("http://"));
+}
+
+/* One spelling for what is one module: RFC 3986 5.3, without a fragment. What is no URL stays as it
+ * is, for whoever fetches it to complain about. */
+static char *resolve_remote(struct str base, struct str specifier)
+{
+    struct arena arena;
+    struct url from;
+    struct url url;
+    char *text;
+    int err;
+
+    arena_init(&arena);
+    if (files_is_remote(specifier))
+        err = url_parse(specifier, &arena, &from, NULL);
+    else
+        err = url_parse(base, &arena, &from, NULL);
+    if (err == 0)
+        err = url_resolve(&from, specifier, &arena, &url, NULL);
+    if (err == 0)
+        url.fragment = STR("");
+    text = str_dup(err ? specifier : url_text(&url, URL_USER_KEEP, &arena));
+    arena_deinit(&arena);
+    return text;
+}
+
 char *files_resolve(struct str base, struct str specifier)
 {
     struct buf joined = BUF_INIT(SIZE_MAX);
     struct buf out = BUF_INIT(SIZE_MAX);
     char *url;
 
+    if (files_is_remote(specifier) ||
+        (files_is_remote(base) && !str_starts_with(specifier, scheme)))
+        return resolve_remote(base, specifier);
     if (str_starts_with(specifier, scheme)) {
         buf_append_str(&joined, files_path(specifier));
     } else if (specifier.len > 0 && specifier.ptr[0] == '/') {
@@ -220,6 +275,8 @@ char *files_url(struct str path)
     char *base;
     char *url;
 
+    if (files_is_remote(path))
+        return files_resolve(path, path);
     if (!getcwd(cwd, sizeof(cwd)))
         memcpy(cwd, "/", 2);
     base = mem_printf("file://%s/", cwd);
@@ -231,4 +288,11 @@ char *files_url(struct str path)
 struct str files_path(struct str url)
 {
     return str_starts_with(url, scheme) ? str_from_index(url, scheme.len) : url;
+}
+
+struct str files_name(struct str url)
+{
+    ptrdiff_t query = files_is_remote(url) ? str_find(url, '?') : -1;
+
+    return query < 0 ? url : str_slice(url, 0, (size_t)query);
 }

@@ -73,6 +73,26 @@ JSValue host_throw(JSContext *ctx, const char *fmt, ...)
     return JS_IsException(error) ? error : JS_Throw(ctx, error);
 }
 
+/* QuickJS's own way cuts messages after 255 bytes. */
+JSValue host_throw_reference(JSContext *ctx, const char *fmt, ...)
+{
+    va_list args;
+    char *text;
+    JSValue error;
+
+    va_start(args, fmt);
+    text = text_of(fmt, args);
+    va_end(args);
+    JS_ThrowReferenceError(ctx, "%s", "");
+    error = JS_GetException(ctx);
+    if (host_set(ctx, error, "message", JS_NewString(ctx, text)) == 0)
+        JS_Throw(ctx, error);
+    else
+        JS_FreeValue(ctx, error);
+    mem_free(text);
+    return JS_EXCEPTION;
+}
+
 JSValue host_throw_err(JSContext *ctx, int err, const char *fmt, ...)
 {
     va_list args;

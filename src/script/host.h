@@ -75,6 +75,8 @@ void *host_this(JSContext *ctx, JSValueConst this_val, const struct host_class *
 
 /* Throws an Error with that message. Always returns JS_EXCEPTION. */
 JSValue host_throw(JSContext *ctx, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A ReferenceError: of names and modules that are not there. */
+JSValue host_throw_reference(JSContext *ctx, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* "what: text of err", with `code` set to k6's error code when it has one. */
 JSValue host_throw_err(JSContext *ctx, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The message of `d`. */

@@ -14,7 +14,7 @@
 static bool is_path(struct str s)
 {
     return str_starts_with(s, STR("./")) || str_starts_with(s, STR("../")) ||
-           str_starts_with(s, STR("/")) || str_starts_with(s, STR("file://"));
+           str_starts_with(s, STR("/")) || str_starts_with(s, STR("file://")) || files_is_remote(s);
 }
 
 static bool is_k6(struct str s)
@@ -50,26 +50,27 @@ static void refuse(JSContext *ctx, struct str s)
     const struct missing *known = missing_find(s);
 
     if (known)
-        JS_ThrowReferenceError(ctx, "unknown module \"%.*s\": %s; what serves instead: %s",
-                               STR_ARG(s), known->why, known->instead);
+        host_throw_reference(ctx, "unknown module \"%.*s\": %s; what serves instead: %s",
+                             STR_ARG(s), known->why, known->instead);
     else if (is_k6(s))
-        JS_ThrowReferenceError(ctx, "unknown module \"%.*s\"", STR_ARG(s));
-    else if (str_starts_with(s, STR("https://")) || str_starts_with(s, STR("http://")))
-        JS_ThrowReferenceError(ctx,
-                               "module \"%.*s\": gale can't load modules over the network yet; "
-                               "download it and import the file",
-                               STR_ARG(s));
+        host_throw_reference(ctx, "unknown module \"%.*s\"", STR_ARG(s));
     else
-        JS_ThrowReferenceError(ctx,
-                               "unknown module \"%.*s\": a module is one of k6's, or a path that "
-                               "begins with ./, ../, / or file://; bundle npm packages first",
-                               STR_ARG(s));
+        host_throw_reference(ctx,
+                             "unknown module \"%.*s\": a module is one of k6's, a path that "
+                             "begins with ./, ../, / or file://, or an https:// URL; bundle npm "
+                             "packages first",
+                             STR_ARG(s));
 }
 
 char *loader_resolve(JSContext *ctx, struct str base, struct str specifier)
 {
     if (is_k6(specifier) && host_module_find(specifier))
         return mem_strndup(specifier.ptr, specifier.len);
+    if (files_is_remote(base) && str_starts_with(specifier, STR("file://"))) {
+        host_throw_reference(ctx, "%.*s: a module of the network can't import \"%.*s\"",
+                             STR_ARG(base), STR_ARG(specifier));
+        return NULL;
+    }
     if (is_path(specifier))
         return files_resolve(base, specifier);
     refuse(ctx, specifier);
@@ -119,13 +120,13 @@ static const char *extension_hint(struct script *script, struct str url)
 static int throw_unreadable(JSContext *ctx, struct str url, const struct diag *d)
 {
     struct script *script = vu_of(ctx)->worker->script;
-    const char *hint = script->frozen ? NULL : extension_hint(script, url);
+    const char *hint = script->frozen || files_is_remote(url) ? NULL : extension_hint(script, url);
 
     if (hint)
-        JS_ThrowReferenceError(ctx, "can't load module: %s (did you mean \"%.*s%s\"?)", d->message,
-                               STR_ARG(files_path(url)), hint);
+        host_throw_reference(ctx, "can't load module: %s (did you mean \"%.*s%s\"?)", d->message,
+                             STR_ARG(files_path(url)), hint);
     else
-        JS_ThrowReferenceError(ctx, "can't load module: %s", d->message);
+        host_throw_reference(ctx, "can't load module: %s", d->message);
     return -1;
 }
 

@@ -68,7 +68,7 @@ static bool has_place(JSContext *ctx, JSValueConst error)
 {
     JSValue stack = JS_GetPropertyStr(ctx, error, "stack");
     char *text = JS_IsString(stack) ? host_strdup(ctx, stack) : NULL;
-    bool has = text && strstr(text, "file://");
+    bool has = text && strstr(text, "://");
 
     JS_FreeValue(ctx, stack);
     mem_free(text);

@@ -60,6 +60,8 @@ class RawServer:
             self.talk(conn, data)
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # else the thread in accept() keeps it open
         self.listener.close()
 
 

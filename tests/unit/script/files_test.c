@@ -18,6 +18,20 @@ static void check_resolve(const char *base, const char *specifier, const char *w
     mem_free(url);
 }
 
+static int reads;
+
+static int fake_read(void *arg, const char *path, size_t max, char **data, size_t *len,
+                     struct diag *d)
+{
+    (void)max;
+    reads++;
+    if (!str_ends_with(str_of(path), str_of(arg)))
+        return diag_set(d, ERR_NOT_FOUND, "%s is not here", path);
+    *data = mem_strdup("bytes");
+    *len = 5;
+    return 0;
+}
+
 TEST(files_resolve_relative_to_a_module)
 {
     check_resolve("file:///a/b/main.js", "./x.js", "file:///a/b/x.js");
@@ -29,6 +43,38 @@ TEST(files_resolve_relative_to_a_module)
     check_resolve("file:///a/b/main.js", "file:///y/z.js", "file:///y/z.js");
     check_resolve("file:///a/b/", "x.js", "file:///a/b/x.js");
     check_resolve("file:///main.js", ".", "file:///");
+}
+
+TEST(files_resolve_against_the_network)
+{
+    check_resolve("file:///a/main.js", "https://x.test/a/../b.js#f", "https://x.test/b.js");
+    check_resolve("https://x.test/a/b.js?v=1", "./c.js?v=2", "https://x.test/a/c.js?v=2");
+    check_resolve("https://x.test/a/b.js", "../../c.js", "https://x.test/c.js");
+    check_resolve("https://x.test/a/b.js", "/c.js", "https://x.test/c.js");
+    check_resolve("https://x.test:8443/a/b.js", "http://y.test/", "http://y.test/");
+    check_resolve("https://x.test/a/b.js", "file:///etc/x.js", "file:///etc/x.js");
+    check_resolve("file:///a/main.js", "https://[", "https://[");
+    CHECK(str_eq_c(files_name(STR("https://x.test/a.ts?v=2")), "https://x.test/a.ts"));
+    CHECK(str_eq_c(files_name(STR("file:///a/b?c.js")), "file:///a/b?c.js"));
+}
+
+TEST(files_of_the_network_are_for_modules)
+{
+    const struct file_source source = {fake_read, "x.js"};
+    struct files *files = files_new(NULL);
+    const struct file *file;
+    struct diag d = DIAG_INIT;
+
+    CHECK_EQ(files_get(files, STR("https://x.test/x.js"), true, &file, &d), ERR_NOT_FOUND);
+    CHECK_TEXT(d.message, "https://x.test/x.js: there is no network here");
+    diag_deinit(&d);
+    d = (struct diag)DIAG_INIT;
+    files_set_remote(files, &source);
+    CHECK_EQ(files_get(files, STR("https://x.test/x.js"), false, &file, &d), ERR_INVALID);
+    diag_deinit(&d);
+    CHECK_EQ(files_get(files, STR("https://x.test/x.js"), true, &file, NULL), 0);
+    CHECK(file->is_module && file->len == 5);
+    files_free(files);
 }
 
 TEST(files_url_of_a_path_is_absolute)
@@ -44,20 +90,6 @@ TEST(files_url_of_a_path_is_absolute)
     CHECK_TEXT(url, "file:///p/q.js");
     CHECK(str_eq_c(files_path(str_of(url)), "/p/q.js"));
     mem_free(url);
-}
-
-static int reads;
-
-static int fake_read(void *arg, const char *path, size_t max, char **data, size_t *len,
-                     struct diag *d)
-{
-    (void)max;
-    reads++;
-    if (!str_ends_with(str_of(path), str_of(arg)))
-        return diag_set(d, ERR_NOT_FOUND, "%s is not here", path);
-    *data = mem_strdup("bytes");
-    *len = 5;
-    return 0;
 }
 
 TEST(files_are_read_once_and_then_frozen)
