@@ -16,6 +16,9 @@ clang-format-14 --dry-run --Werror "${code[@]}" 2>&1 | grep -E 'error:' | head -
 say "layers"
 python3 tools/check-layers.py || failed=1
 
+say "compatibility with k6"
+python3 tools/compatibility.py --check || failed=1
+
 say "the API's contract"
 python3 tools/check-openapi.py || failed=1
 

@@ -129,3 +129,43 @@ def test_source_maps_beside_the_script(lab):
     for url in ("none.map", "https://127.0.0.1:1/x.map", "data:application/json;base64,e30="):
         r = lab.script(script % url)
         assert "couldn't read the source map" in r.stderr and "script.js:2:" in r.stderr, r.stderr
+
+
+def test_objects_for_others_are_kept(lab):
+    options = "cloud: { projectID: 7, name: 'mine' }, ext: { other: { a: [1] } }, metricSamplesBufferSize: 5"
+    path = lab.file("s.js", f"export const options = {{ {options} }};\nexport default function () {{}}")
+    got = json.loads(lab.gale("inspect", path).stdout)
+    assert got["cloud"] == {"projectID": 7, "name": "mine"} and got["ext"] == {"other": {"a": [1]}}, got
+    assert got["metricSamplesBufferSize"] == 5
+    r = lab.gale("run", "-q", path)
+    assert r.code == 0 and r.stderr == "", r.stderr
+
+
+def test_unknown_fields_that_k6_does_not_know_either(lab):
+    for field in ("linger: true", "noUsageReport: true", "vusMax: 3", "maxVUs: 3", "tlsAIAFetch: true"):
+        r = lab.script(f"export const options = {{ {field} }};\nexport default function () {{}}")
+        assert r.code == 0 and f"unknown option '{field.split(':')[0]}'" in r.stderr, r.text
+
+
+def test_crossed_thresholds_are_said(lab):
+    r = lab.script("export const options = { thresholds: { iterations: ['count>5'], iteration_duration: ['max<0', 'max>=0'] } };\nexport default function () {}")
+    assert r.code == 99 and "thresholds on metrics 'iteration_duration, iterations' have been crossed" in r.stderr, r.text
+
+
+def test_directives_are_read_past(lab):
+    r = lab.script("'use k6 >= 1.0';\n\"use k6 with k6/x/faker >= 0.4\";\nexport default function () { console.log('ran'); }")
+    assert r.code == 0 and "msg=ran" in r.stderr and "level=warning" not in r.stderr, r.text
+
+
+def test_secret_files(lab):
+    lab.file("secrets.txt", "token=hunter2\nother=sword=fish\n")
+    script = ("import secrets from 'k6/secrets';\nexport default async function () {\n"
+              "  console.log('default', await secrets.get('token'), (await secrets.get('other')).length, await secrets.source('second').get('token'));\n"
+              "  await secrets.get('nope').catch((e) => console.log(`no: ${e.message}`)); }")
+    r = lab.script(script, "--secret-source=mock=name=second,token=nothing", "--secret-source=file=name=first,default,secrets.txt")
+    assert "default ***SECRET_REDACTED*** 10 ***SECRET_REDACTED***" in r.stderr and "no: " in r.stderr, r.stderr
+    assert "hunter2" not in r.text
+    r = lab.script("import secrets from 'k6/secrets';\nexport default async function () { await secrets.get('token'); }")
+    assert "level=error" in r.stderr and "--secret-source" in r.stderr, r.stderr
+    assert lab.script("export default function () {}", "--secret-source=file=missing.txt").code != 0
+    assert lab.script("export default function () {}", "--secret-source=cloud=x").code == 104
