@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/ensure.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -16,13 +17,12 @@ enum {
     BUCKET_BITS = 10, /* width 2^-10 of the octave: the middle is at most 0.05 % off */
     SUB = 1 << BUCKET_BITS,
     OCTAVES = 2048, /* every exponent of a double; 0 holds zero and what is too small */
-    ENCODE_RAW = 1,
-    ENCODE_BUCKETS = 2,
 };
 
 struct octave {
     uint32_t exponent;
     bool negative;
+    uint64_t total; /* of counts */
     uint64_t counts[SUB];
 };
 
@@ -128,12 +128,15 @@ static void add_to_bucket(struct hist *h, double value, uint64_t count)
 {
     uint64_t bits = bits_of(value);
     uint32_t exponent = (uint32_t)(bits >> 52) & (OCTAVES - 1);
+    struct octave *octave;
 
     if (exponent == 0) {
         h->zeros += count;
         return;
     }
-    find_octave(h, exponent, bits >> 63)->counts[bits >> (52 - BUCKET_BITS) & (SUB - 1)] += count;
+    octave = find_octave(h, exponent, bits >> 63);
+    octave->counts[bits >> (52 - BUCKET_BITS) & (SUB - 1)] += count;
+    octave->total += count;
 }
 
 /* The middle of a bucket, within what was really recorded. */
@@ -225,6 +228,7 @@ static void merge_octaves(struct hist *dst, const struct hist *src)
         const struct octave *from = src->octaves[i];
         struct octave *to = find_octave(dst, from->exponent, from->negative);
 
+        to->total += from->total;
         for (uint32_t sub = 0; sub < SUB; sub++)
             to->counts[sub] += from->counts[sub];
     }
@@ -325,35 +329,109 @@ void hist_each(const struct hist *h, void (*fn)(void *arg, double value, uint64_
         fn(arg, 0, h->zeros);
 }
 
+/* The value of rank `rank` (0-based) among values[0..count), which are put in another order: those
+ * before it are not larger, those behind it not smaller (Hoare's selection). */
+static double select_rank(double *values, int count, int rank)
+{
+    int low = 0;
+    int high = count - 1;
+
+    while (low < high) {
+        double pivot = values[rank];
+        int i = low;
+        int j = high;
+
+        while (i <= j) {
+            double swap = values[i];
+
+            if (swap < pivot) {
+                i++;
+            } else if (pivot < values[j]) {
+                j--;
+            } else {
+                values[i++] = values[j];
+                values[j--] = swap;
+            }
+        }
+        if (j < rank)
+            low = i;
+        if (rank < i)
+            high = j;
+    }
+    return values[rank];
+}
+
+/* The values of `rank` and the rank after it. */
+static void raw_ranks(const struct hist *h, uint64_t rank, double out[2])
+{
+    double values[HIST_RAW_MAX];
+
+    memcpy(values, h->raw, h->count * sizeof *values);
+    out[0] = select_rank(values, (int)h->count, (int)rank);
+    out[1] = out[0];
+    if (rank + 1 < h->count)
+        out[1] = select_rank(values + rank + 1, (int)(h->count - rank - 1), 0);
+}
+
 struct rank_search {
-    uint64_t rank; /* 0-based */
+    uint64_t rank;
     uint64_t seen;
-    double low;  /* the value of that rank */
-    double high; /* and of the next */
-    int found;
+    unsigned found;
+    double *out;
 };
 
-static void look_for_rank(void *arg, double value, uint64_t count)
+/* Notes a run of equal values; true once both ranks are found. */
+static bool look_for_ranks(struct rank_search *s, double value, uint64_t count)
 {
-    struct rank_search *s = arg;
-
-    if (s->found == 2)
-        return;
-    if (s->found == 1) {
-        s->high = value;
-        s->found = 2;
-    } else if (s->seen + count > s->rank) {
-        s->low = value;
-        s->high = value;
-        s->found = s->seen + count > s->rank + 1 ? 2 : 1;
-    }
     s->seen += count;
+    while (s->found < 2 && s->rank + s->found < s->seen)
+        s->out[s->found++] = value;
+    return s->found == 2;
+}
+
+static bool look_in_octave(struct rank_search *s, const struct hist *h, const struct octave *octave)
+{
+    if (s->seen + octave->total <= s->rank) {
+        s->seen += octave->total;
+        return false;
+    }
+    for (uint32_t step = 0; step < SUB; step++) {
+        uint32_t sub = octave->negative ? SUB - 1 - step : step;
+
+        if (octave->counts[sub] &&
+            look_for_ranks(s, bucket_value(h, octave, sub), octave->counts[sub]))
+            return true;
+    }
+    return false;
+}
+
+static void bucket_ranks(const struct hist *h, uint64_t rank, double out[2])
+{
+    struct rank_search s = {rank, 0, 0, out};
+    bool zeros_done = false;
+
+    for (uint32_t i = 0; i < h->octave_count; i++) {
+        if (!zeros_done && !h->octaves[i]->negative) {
+            zeros_done = true;
+            if (look_for_ranks(&s, 0, h->zeros))
+                return;
+        }
+        if (look_in_octave(&s, h, h->octaves[i]))
+            return;
+    }
+    if (!zeros_done)
+        look_for_ranks(&s, 0, h->zeros);
+    while (s.found < 2) { /* the last rank has none behind it */
+        out[s.found] = s.found ? out[0] : h->max;
+        s.found++;
+    }
 }
 
 double hist_quantile(const struct hist *h, double q)
 {
-    struct rank_search s = {0};
     double place;
+    double at[2];
+    uint64_t rank;
 
     if (h->count == 0)
         return 0;
@@ -362,31 +440,89 @@ double hist_quantile(const struct hist *h, double q)
     if (q >= 1)
         return h->max;
     place = q * (double)(h->count - 1);
-    s.rank = (uint64_t)place;
-    hist_each(h, look_for_rank, &s);
-    return s.low + (s.high - s.low) * (place - (double)s.rank);
+    rank = (uint64_t)place;
+    if (h->bucketed)
+        bucket_ranks(h, rank, at);
+    else
+        raw_ranks(h, rank, at);
+    return at[0] + (at[1] - at[0]) * (place - (double)rank);
 }
 
 /* --- wire form ---------------------------------------------------------------------------- */
 
-/* kind, then count, sum, lost, min, max; raw values, or zeros and for each octave its exponent and
- * sign, its number of filled buckets, and for each of those the step from the one before and its
- * count. Numbers are varints, doubles eight bytes little-endian. */
+/* A kind, then
+ *
+ *   raw      count, the values. As doubles, or, where that says the same, as whole multiples of 1,
+ *            1/1000 or 1/1,000,000 (a nanosecond, of times in milliseconds)
+ *   buckets  count, sum, lost, min, max, zeros, octaves; of each octave its exponent and sign, how
+ *            many of its buckets are filled, and of each of those the step from the one before and
+ *            whether it holds more than one, and how many more than two then
+ *
+ * Numbers are varints, signed ones zigzag; doubles eight bytes, little-endian. Of raw values sum,
+ * minimum and maximum are what recording them again gives. */
+enum { WIRE_RAW = 1, WIRE_BUCKETS = 2, WIRE_SCALED = 3 /* and the index of the scale */ };
+
+static const double scales[] = {1, 1e3, 1e6};
 
 static void put_varint(struct buf *out, uint64_t value)
 {
+    char bytes[10];
+    size_t len = 0;
+
     do {
-        buf_append_char(out, (char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0)));
+        bytes[len++] = (char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
         value >>= 7;
     } while (value);
+    buf_append(out, bytes, len);
 }
 
 static void put_double(struct buf *out, double value)
 {
     uint64_t bits = bits_of(value);
+    char bytes[8];
 
     for (int i = 0; i < 8; i++)
-        buf_append_char(out, (char)(bits >> (8 * i)));
+        bytes[i] = (char)(bits >> (8 * i));
+    buf_append(out, bytes, sizeof bytes);
+}
+
+static uint64_t zigzag(int64_t value)
+{
+    return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+}
+
+static int64_t unzigzag(uint64_t value)
+{
+    return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
+}
+
+/* Whether all values are such multiples, of at most 53 bits. */
+static bool fits_scale(const struct hist *h, double scale)
+{
+    for (uint64_t i = 0; i < h->count; i++) {
+        double whole = rint(h->raw[i] * scale);
+
+        if (!(fabs(whole) < 0x1p53) ||
+            bits_of((double)(int64_t)whole / scale) != bits_of(h->raw[i]))
+            return false;
+    }
+    return true;
+}
+
+static void put_raw(struct buf *out, const struct hist *h)
+{
+    size_t scale = 0;
+
+    while (scale < COUNT_OF(scales) && !fits_scale(h, scales[scale]))
+        scale++;
+    put_varint(out, scale == COUNT_OF(scales) ? WIRE_RAW : WIRE_SCALED + scale);
+    put_varint(out, h->count);
+    for (uint64_t i = 0; i < h->count; i++) {
+        if (scale == COUNT_OF(scales))
+            put_double(out, h->raw[i]);
+        else
+            put_varint(out, zigzag((int64_t)rint(h->raw[i] * scales[scale])));
+    }
 }
 
 static void put_octave(struct buf *out, const struct octave *octave)
@@ -399,27 +535,29 @@ static void put_octave(struct buf *out, const struct octave *octave)
     put_varint(out, (uint64_t)octave->exponent << 1 | octave->negative);
     put_varint(out, filled);
     for (uint32_t sub = 0; sub < SUB; sub++) {
-        if (!octave->counts[sub])
+        uint64_t count = octave->counts[sub];
+
+        if (!count)
             continue;
-        put_varint(out, sub - last);
-        put_varint(out, octave->counts[sub]);
+        put_varint(out, (uint64_t)(sub - last) << 1 | (count > 1));
+        if (count > 1)
+            put_varint(out, count - 2);
         last = sub;
     }
 }
 
 void hist_encode(const struct hist *h, struct buf *out)
 {
-    put_varint(out, h->bucketed ? ENCODE_BUCKETS : ENCODE_RAW);
+    if (!h->bucketed) {
+        put_raw(out, h);
+        return;
+    }
+    put_varint(out, WIRE_BUCKETS);
     put_varint(out, h->count);
     put_double(out, h->sum);
     put_double(out, h->lost);
     put_double(out, h->min);
     put_double(out, h->max);
-    if (!h->bucketed) {
-        for (uint64_t i = 0; i < h->count; i++)
-            put_double(out, h->raw[i]);
-        return;
-    }
     put_varint(out, h->zeros);
     put_varint(out, h->octave_count);
     for (uint32_t i = 0; i < h->octave_count; i++)
@@ -430,12 +568,12 @@ static bool get_varint(struct str *in, uint64_t *out)
 {
     uint64_t value = 0;
 
-    for (unsigned shift = 0; shift < 64 && in->len > 0; shift += 7) {
-        unsigned char byte = (unsigned char)in->ptr[0];
+    for (unsigned i = 0; i < 10 && i < in->len; i++) {
+        unsigned char byte = (unsigned char)in->ptr[i];
 
-        *in = str_from_index(*in, 1);
-        value |= (uint64_t)(byte & 0x7f) << shift;
+        value |= (uint64_t)(byte & 0x7f) << (7 * i);
         if (!(byte & 0x80)) {
+            *in = str_from(in->ptr + i + 1, in->len - i - 1);
             *out = value;
             return true;
         }
@@ -456,97 +594,128 @@ static bool get_double(struct str *in, double *out)
     return isfinite(*out);
 }
 
+/* Reads an octave: only looks at it when `h` is NULL, else adds it. */
 static int get_octave(struct hist *h, struct str *in, uint64_t *total)
 {
     uint64_t head;
     uint64_t filled;
     uint64_t sub = 0;
-    struct octave *octave;
+    struct octave *octave = NULL;
 
     if (!get_varint(in, &head) || !get_varint(in, &filled))
         return ERR_SYNTAX;
     if (head >> 1 == 0 || head >> 1 >= OCTAVES - 1 || filled > SUB)
         return ERR_LIMIT;
-    octave = find_octave(h, (uint32_t)(head >> 1), head & 1);
+    if (h)
+        octave = find_octave(h, (uint32_t)(head >> 1), head & 1);
     for (uint64_t i = 0; i < filled; i++) {
         uint64_t step;
-        uint64_t count;
+        uint64_t more = 0;
+        uint64_t count = 1;
 
-        if (!get_varint(in, &step) || !get_varint(in, &count))
+        if (!get_varint(in, &step) || ((step & 1) && !get_varint(in, &more)))
             return ERR_SYNTAX;
-        sub += step;
-        if (step >= SUB || sub >= SUB || __builtin_add_overflow(*total, count, total))
+        sub += step >> 1;
+        if (step >> 1 >= SUB || sub >= SUB || more > UINT64_MAX / 2)
             return ERR_LIMIT;
-        octave->counts[sub] += count;
+        if (step & 1)
+            count = more + 2;
+        if (__builtin_add_overflow(*total, count, total))
+            return ERR_LIMIT;
+        if (octave) {
+            octave->counts[sub] += count;
+            octave->total += count;
+        }
     }
     return 0;
 }
 
-static int get_buckets(struct hist *h, struct str *in)
+/* The part behind `max`: looks at it, or adds it, as get_octave. */
+static int get_buckets(struct hist *h, struct str in, uint64_t count)
 {
+    uint64_t zeros;
     uint64_t octaves;
     uint64_t total;
-    int err;
 
-    h->bucketed = true;
-    if (!get_varint(in, &h->zeros) || !get_varint(in, &octaves))
+    if (!get_varint(&in, &zeros) || !get_varint(&in, &octaves))
         return ERR_SYNTAX;
     if (octaves > 2 * OCTAVES)
         return ERR_LIMIT;
-    total = h->zeros;
+    total = zeros;
+    if (h)
+        h->zeros += zeros;
     for (uint64_t i = 0; i < octaves; i++) {
-        err = get_octave(h, in, &total);
+        int err = get_octave(h, &in, &total);
+
         if (err)
             return err;
     }
-    return total == h->count ? 0 : ERR_SYNTAX;
+    return total == count && in.len == 0 ? 0 : ERR_SYNTAX;
 }
 
-static int get_raw(struct hist *h, struct str *in, uint64_t count)
+static int decode_buckets(struct hist *h, struct str in)
 {
+    uint64_t count;
+    double sum;
+    double lost;
+    double min;
+    double max;
+    int err;
+
+    if (!get_varint(&in, &count) || !get_double(&in, &sum) || !get_double(&in, &lost) ||
+        !get_double(&in, &min) || !get_double(&in, &max) || !(min <= max))
+        return ERR_SYNTAX;
+    err = get_buckets(NULL, in, count);
+    if (err || count == 0)
+        return err;
+    if (!h->bucketed)
+        to_buckets(h);
+    note_range(h, min, max);
+    add_to_sum(h, sum);
+    add_to_sum(h, lost);
+    err = get_buckets(h, in, count);
+    ensure(err == 0); /* it was looked at */
+    h->count += count;
+    return 0;
+}
+
+static int decode_raw(struct hist *h, struct str in, uint64_t kind)
+{
+    double values[HIST_RAW_MAX];
+    uint64_t count;
+
+    if (!get_varint(&in, &count))
+        return ERR_SYNTAX;
     if (count > HIST_RAW_MAX)
         return ERR_LIMIT;
-    h->count = 0;
-    h->raw_cap = (uint32_t)count;
-    h->raw = count ? mem_calloc(count, sizeof *h->raw) : NULL;
     for (uint64_t i = 0; i < count; i++) {
-        double value;
+        uint64_t whole = 0;
 
-        if (!get_double(in, &value) || value < h->min || value > h->max)
+        if (kind == WIRE_RAW ? !get_double(&in, &values[i]) : !get_varint(&in, &whole))
             return ERR_SYNTAX;
-        keep_raw(h, value);
-        h->count++;
+        if (kind != WIRE_RAW)
+            values[i] = (double)unzigzag(whole) / scales[kind - WIRE_SCALED];
     }
+    if (in.len > 0)
+        return ERR_SYNTAX;
+    if (!h->raw && !h->bucketed && count > 0) {
+        h->raw_cap = (uint32_t)count;
+        h->raw = mem_calloc(count, sizeof *h->raw);
+    }
+    for (uint64_t i = 0; i < count; i++)
+        hist_record(h, values[i]);
     return 0;
 }
 
 int hist_decode(struct hist *h, struct str in)
 {
-    struct hist *read = hist_new();
     uint64_t kind;
-    uint64_t count;
-    int err = ERR_SYNTAX;
 
-    if (get_varint(&in, &kind) && get_varint(&in, &count) && get_double(&in, &read->sum) &&
-        get_double(&in, &read->lost) && get_double(&in, &read->min) &&
-        get_double(&in, &read->max) && read->min <= read->max) {
-        read->count = count;
-        if (kind == ENCODE_RAW)
-            err = get_raw(read, &in, count);
-        else if (kind == ENCODE_BUCKETS)
-            err = get_buckets(read, &in);
-    }
-    if (err == 0 && in.len > 0)
-        err = ERR_SYNTAX;
-    if (err == 0 && h->count == 0) {
-        /* Most are decoded into an empty one: no copy. */
-        struct hist empty = *h;
-
-        *h = *read;
-        *read = empty;
-    } else if (err == 0) {
-        hist_merge(h, read);
-    }
-    hist_free(read);
-    return err;
+    if (!get_varint(&in, &kind))
+        return ERR_SYNTAX;
+    if (kind == WIRE_BUCKETS)
+        return decode_buckets(h, in);
+    if (kind == WIRE_RAW || (kind >= WIRE_SCALED && kind < WIRE_SCALED + COUNT_OF(scales)))
+        return decode_raw(h, in, kind);
+    return ERR_SYNTAX;
 }

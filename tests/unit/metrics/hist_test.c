@@ -120,6 +120,30 @@ TEST(hist_merge_equals_recording_everything)
     }
 }
 
+TEST(hist_selects_what_sorting_would)
+{
+    static double values[HIST_RAW_MAX];
+    struct rng rng;
+
+    rng_seed(&rng, 11);
+    for (int round = 0; round < 300; round++) {
+        size_t count = 1 + (size_t)rng_below(&rng, HIST_RAW_MAX);
+        struct hist *h = hist_new();
+
+        for (size_t i = 0; i < count; i++) {
+            values[i] = draw(&rng, round % 5);
+            hist_record(h, values[i]);
+        }
+        qsort(values, count, sizeof values[0], by_value);
+        for (double q = 0; q <= 1; q += 0.0625) {
+            double want = exact(values, count, q);
+
+            CHECK_NEAR(hist_quantile(h, q), want, fabs(want) * 1e-15);
+        }
+        hist_free(h);
+    }
+}
+
 TEST(hist_takes_any_double)
 {
     static const double odd[] = {0.0, -0.0, DBL_MIN / 4, -DBL_MIN / 4, DBL_MAX, -DBL_MAX};
@@ -193,4 +217,63 @@ TEST(hist_sums_stay_finite)
     buf_deinit(&wire);
     hist_free(h);
     hist_free(again);
+}
+
+TEST(hist_decodes_into_what_is_there)
+{
+    static const int counts[] = {0, 3, 500, 3000};
+    struct rng rng;
+
+    rng_seed(&rng, 5);
+    for (size_t round = 0; round < 16; round++) {
+        struct hist *part[2] = {hist_new(), hist_new()};
+        struct hist *merged = hist_new();
+        struct hist *decoded = hist_new();
+        struct buf wire = BUF_INIT(SIZE_MAX);
+
+        for (size_t i = 0; i < 2; i++) {
+            for (int n = counts[i ? round / 4 : round % 4]; n > 0; n--)
+                hist_record(part[i], draw(&rng, (int)(round % 5)));
+            hist_merge(merged, part[i]);
+            buf_reset(&wire);
+            hist_encode(part[i], &wire);
+            CHECK_EQ(hist_decode(decoded, buf_str(&wire)), 0);
+        }
+        CHECK_EQ(hist_count(decoded), hist_count(merged));
+        CHECK_NEAR(hist_sum(decoded), hist_sum(merged), fabs(hist_sum(merged)) * 1e-15);
+        for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
+            CHECK_NEAR(hist_quantile(decoded, quantiles[i]), hist_quantile(merged, quantiles[i]),
+                       0);
+        buf_deinit(&wire);
+        hist_free(part[0]);
+        hist_free(part[1]);
+        hist_free(merged);
+        hist_free(decoded);
+    }
+}
+
+/* Times are whole nanoseconds, sizes whole bytes: they take what their digits need. */
+TEST(hist_wire_is_small_and_exact)
+{
+    static const double scaled[][4] = {
+        {200, 0, 3, 17}, {0.25, 1.5, -2.125, 0}, {88.214517, 0.000001, 231.4, 1204.5}};
+    static const size_t most[] = {7, 9, 18};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct hist *h = hist_new();
+        struct hist *back = hist_new();
+        struct buf wire = BUF_INIT(SIZE_MAX);
+
+        for (size_t j = 0; j < 4; j++)
+            hist_record(h, scaled[i][j]);
+        hist_encode(h, &wire);
+        CHECK(wire.len <= most[i]);
+        CHECK_EQ(hist_decode(back, buf_str(&wire)), 0);
+        CHECK_NEAR(hist_sum(back), hist_sum(h), 0);
+        for (double q = 0; q <= 1; q += 0.125)
+            CHECK_NEAR(hist_quantile(back, q), hist_quantile(h, q), 0);
+        buf_deinit(&wire);
+        hist_free(h);
+        hist_free(back);
+    }
 }
