@@ -44,10 +44,10 @@ struct bus_config {
  * servers, what was wrong (refused, authorization, TLS, ...) and the way out. */
 MUST_USE int bus_open(const struct bus_config *config, struct bus **out, struct diag *d);
 void bus_close(struct bus *bus); /* flushes for at most a second; NULL is allowed */
-bool bus_is_up(const struct bus *bus);
-/* "nats-server 2.9.10 at nats://127.0.0.1:4222, 0.3 ms away"; heap. */
+bool bus_is_up(struct bus *bus);
+/* "nats://127.0.0.1:4222, 0.3 ms away", as measured when it connected; heap. */
 char *bus_describe(struct bus *bus);
-int64_t bus_max_payload(const struct bus *bus); /* bytes, as the server says */
+int64_t bus_max_payload(struct bus *bus); /* bytes, as the server says */
 
 /* --- messages that may be lost -------------------------------------------------------------- */
 

@@ -3,13 +3,13 @@
  * Its configuration is written by us: listen address, JetStream's folder and limits, and users.
  * With accounts each agent has a user of its own, held to its own subjects (docs/fleet.md). When
  * the child dies it is started again, with a back-off; when the controller dies, however, it ends
- * too.
+ * too. What it logs goes to gale's log: errors as warnings, the rest for --verbose.
  *
  * Threads: the loop's. */
 #ifndef FLEET_NATS_SERVER_H
 #define FLEET_NATS_SERVER_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -26,7 +26,7 @@ struct nats_user {
 
 struct nats_server_config {
     const char *program; /* NULL: nats-server of $PATH, or /usr/sbin */
-    const char *data;    /* folder: config, log and JetStream's files; made if needed */
+    const char *data;    /* folder: configuration and JetStream's files; made if needed */
     const char *host;    /* to listen on; "127.0.0.1" */
     int port;            /* 0: any free one; kept in the folder, so that it stays the same */
     int64_t max_bytes;   /* JetStream's files; 0: what the disk has */
