@@ -48,6 +48,7 @@ THREADS_ALLOWED = {
     "loop/mailbox.c",
     "loop/offload.c",
     "engine/run_state.h",
+    "net/bandwidth.h",
     "engine/worker.c",
     "fleet/bus_internal.h",
 }

@@ -132,7 +132,8 @@ static int make_run(struct session *s)
             "localhost:6565");
         return load_fail(EXIT_CODE_CONFIG, &d);
     }
-    s->runner = script_runner_new(s->test.script, &s->test.options, &s->test.scenarios);
+    s->runner = script_runner_new(s->test.script, &s->test.options, &s->test.scenarios,
+                                  &s->network.network);
     config.runner = s->runner;
     s->run = run_new(&config, s->loop);
     if (address[0]) {
@@ -150,7 +151,8 @@ static void run(struct session *s)
     char *outputs = describe_outputs(s);
 
     if (!args_bool(s->args, FLAG_QUIET)) {
-        progress_banner(&s->test, outputs, run_max_vus(s->run), s->summary.color);
+        progress_banner(&s->test, outputs, s->network.distance, run_max_vus(s->run),
+                        s->summary.color);
         s->progress = progress_new(&s->test, s->run, s->loop);
     }
     mem_free(outputs);
@@ -174,6 +176,7 @@ static void tear_down(struct session *s)
         _exit(s->exit_code); /* a worker is still in a script: leave its memory alone */
     if (s->runner)
         script_runner_free(s->runner);
+    network_deinit(&s->network);
     for (size_t i = 0; i < s->output_count; i++)
         output_free(s->outputs[i]);
     mem_free((void *)s->outputs);

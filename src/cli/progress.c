@@ -32,7 +32,8 @@ struct progress {
 
 /* --- banner ------------------------------------------------------------------------------- */
 
-void progress_banner(const struct test *t, const char *outputs, uint64_t max_vus, bool color)
+void progress_banner(const struct test *t, const char *outputs, const char *distance,
+                     uint64_t max_vus, bool color)
 {
     struct buf out = BUF_INIT(SIZE_MAX);
     char duration[48];
@@ -40,8 +41,11 @@ void progress_banner(const struct test *t, const char *outputs, uint64_t max_vus
 
     buf_printf(&out, "\n   %sgale%s %s\n\n", color ? "\x1b[36;1m" : "", color ? "\x1b[0m" : "",
                GALE_VERSION);
-    buf_printf(&out, "     execution: local\n        script: %s\n        output: %s\n\n", t->name,
+    buf_printf(&out, "     execution: local\n        script: %s\n        output: %s\n", t->name,
                outputs);
+    if (distance[0])
+        buf_printf(&out, "     emulated distance: %s\n", distance);
+    buf_append_char(&out, '\n');
     buf_printf(&out,
                "     scenarios: (%.2f%%) %zu scenario%s, %llu max VUs, %s max duration (incl. "
                "graceful stop):\n",

@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "base/diag.h"
 #include "cli/load.h"
+#include "cli/network.h"
 #include "engine/run.h"
 #include "loop/loop.h"
 #include "metrics/threshold.h"
@@ -30,6 +31,7 @@ struct session {
     bool linger;
     char **system_tags; /* enabled, sorted; NULL at the end */
     struct summary_options summary;
+    struct operator_network network;
     struct runner *runner;
     struct run *run;
     struct progress *progress; /* NULL: --quiet */

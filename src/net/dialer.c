@@ -4,9 +4,11 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "loop/loop.h"
+#include "net/emulate.h"
 #include "net/rules.h"
 #include "net/tcp.h"
 #include "net/tls.h"
+#include "net/transport.h"
 
 static const int64_t default_dial_timeout = 30 * NSEC_PER_SEC;
 
@@ -16,6 +18,7 @@ struct dialer {
     struct dns *dns;
     struct tls_config *default_tls; /* owned; NULL when the options bring one */
     struct tls_context *tls;
+    struct emulator *emulator; /* NULL: no distance is emulated */
 };
 
 int dialer_new(struct loop *loop, const struct dialer_options *options, struct dialer **out,
@@ -36,6 +39,8 @@ int dialer_new(struct loop *loop, const struct dialer_options *options, struct d
         return err;
     }
     dialer->dns = dns_new(loop, &options->dns);
+    if (options->network && options->network->distance)
+        dialer->emulator = emulator_new(loop, options->network->distance);
     *out = dialer;
     return 0;
 }
@@ -44,6 +49,7 @@ void dialer_free(struct dialer *dialer)
 {
     if (!dialer)
         return;
+    emulator_free(dialer->emulator);
     dns_free(dialer->dns);
     tls_context_free(dialer->tls);
     tls_config_free(dialer->default_tls);
@@ -88,8 +94,10 @@ YIELDS static int connect_tcp(struct dialer *dialer, const struct dial_request *
     timing->dns = clock_now() - began;
     if (err == 0) {
         began = clock_now();
-        err = tcp_dial(dialer->loop, &addr, r->local, deadline, out, d);
-        timing->connect = (err == 0 ? tcp_ready_nsec(*out) : clock_now()) - began;
+        err = dialer->emulator ? emulator_dial(dialer->emulator, &addr, r->local, deadline, out, d)
+                               : tcp_dial(dialer->loop, &addr, r->local, deadline, out, d);
+        timing->connect =
+            (err == 0 ? transport_ready_nsec(transport_of(*out)) : clock_now()) - began;
     }
     if (err != ERR_TIMEOUT || limit >= r->deadline)
         return err;

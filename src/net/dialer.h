@@ -16,9 +16,15 @@
 #include "net/stream.h"
 
 struct dialer;
+struct distance;
 struct loop;
 struct rules;
 struct tls_config;
+
+/* What the operator says of the place that connections are made from; no script can change it. */
+struct network {
+    struct distance *distance; /* emulated (emulate.h); NULL: none */
+};
 
 /* Everything pointed to is frozen, may be shared by all workers, and outlives the dialer. */
 struct dialer_options {
@@ -26,12 +32,13 @@ struct dialer_options {
     const struct rules *rules;          /* NULL: none */
     const struct tls_config *tls;       /* NULL: defaults */
     const struct proxy_config *proxies; /* NULL: none */
+    const struct network *network;      /* NULL: nothing special about it */
     int64_t dial_timeout;               /* nanoseconds for name and TCP; 0: 30 s (HTP-23) */
 };
 
 MUST_USE int dialer_new(struct loop *loop, const struct dialer_options *options,
                         struct dialer **out, struct diag *d);
-void dialer_free(struct dialer *dialer); /* every stream of it is closed */
+void dialer_free(struct dialer *dialer); /* every stream of it is closed; NULL is allowed */
 
 /* The proxy that a request goes through, or NULL. A plain http request through a PROXY_HTTP is sent
  * in absolute form with proxy->authorization; otherwise the stream is a tunnel. */

@@ -1,7 +1,8 @@
 /* The seam between protocols and transports: a connected, bidirectional stream of bytes.
  *
- * Implementations: TCP (tcp.h), TLS over a TCP stream's socket (tls.h), and an in-memory pair for
- * tests (memstream.h). A protocol client calls these as straight blocking code on a fiber.
+ * Implementations: TCP (tcp.h), TCP over an emulated distance (emulate.h), TLS over either (tls.h),
+ * and an in-memory pair for tests (memstream.h). A protocol client calls these as straight blocking
+ * code on a fiber.
  *
  * Deadlines are monotonic nanoseconds (INT64_MAX: none); a call that passes one returns
  * ERR_TIMEOUT. A cancelled fiber gets ERR_CANCELLED. Other failures: ERR_RESET, ERR_BROKEN_PIPE,

@@ -8,76 +8,10 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "loop/fiber.h"
 #include "loop/loop.h"
+#include "net/transport.h"
 
-enum {
-    PARTS_MAX = 16,         /* parts of a writev that go into one system call */
-    KEEPALIVE_SECONDS = 30, /* HTP-23 */
-    STREAK_MAX = 32,        /* reads or writes without a wait before others get their turn */
-};
-
-/* One reader and one writer may wait on a socket at the same time (HTTP/2, WebSockets), so waiting
- * is done here and not by io_wait, which has room for one fiber. It also differs for a writer: the
- * peer's half of the connection being closed is no reason for it to stop waiting. */
-struct wait {
-    struct fiber *fiber; /* NULL: nobody waits */
-    unsigned bits;
-};
-
-struct tcp {
-    struct stream stream;
-    struct loop *loop;
-    struct io io;
-    struct wait waits[2]; /* by enum tcp_side */
-    unsigned streak;      /* attempts since the last wait */
-};
-
-static struct tcp *tcp_of(struct stream *s)
-{
-    return CONTAINER_OF(s, struct tcp, stream);
-}
-
-static const struct tcp *const_tcp_of(const struct stream *s)
-{
-    return tcp_of((struct stream *)(uintptr_t)s);
-}
-
-static void on_ready(struct io *io)
-{
-    struct tcp *t = CONTAINER_OF(io, struct tcp, io);
-
-    for (size_t i = 0; i < COUNT_OF(t->waits); i++) {
-        if (t->waits[i].fiber && (io->ready & t->waits[i].bits))
-            fiber_wake(t->waits[i].fiber);
-    }
-}
-
-int tcp_wait(struct stream *s, enum tcp_side side, unsigned bits, int64_t deadline)
-{
-    struct tcp *t = tcp_of(s);
-    int err = 0;
-
-    t->streak = 0;
-    t->waits[side] = (struct wait){fiber_current(), bits};
-    while (!(t->io.ready & bits) && err == 0)
-        err = fiber_park_until(deadline);
-    t->waits[side].fiber = NULL;
-    return err;
-}
-
-int tcp_take_turn(struct stream *s, int64_t deadline)
-{
-    struct tcp *t = tcp_of(s);
-
-    if (LIKELY(++t->streak < STREAK_MAX))
-        return 0;
-    t->streak = 0;
-    fiber_yield();
-    if (fiber_is_cancelled(fiber_current()))
-        return ERR_CANCELLED;
-    return loop_now(t->loop) >= deadline ? ERR_TIMEOUT : 0;
-}
+enum { KEEPALIVE_SECONDS = 30 }; /* HTP-23 */
 
 /* What a read or write that failed is called. */
 static int stream_error(int errnum)
@@ -94,9 +28,8 @@ static int stream_error(int errnum)
     }
 }
 
-ptrdiff_t tcp_try_read(struct stream *s, void *out, size_t size)
+static ptrdiff_t try_read(struct transport *t, void *out, size_t size)
 {
-    struct tcp *t = tcp_of(s);
     ssize_t got;
 
     if (!(t->io.ready & IO_READ))
@@ -117,7 +50,7 @@ ptrdiff_t tcp_try_read(struct stream *s, void *out, size_t size)
     return got;
 }
 
-static ptrdiff_t try_writev(struct tcp *t, const struct iovec *parts, size_t count)
+static ptrdiff_t try_write(struct transport *t, const struct iovec *parts, size_t count)
 {
     struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count};
     ssize_t put;
@@ -134,104 +67,15 @@ static ptrdiff_t try_writev(struct tcp *t, const struct iovec *parts, size_t cou
     return put;
 }
 
-ptrdiff_t tcp_try_write(struct stream *s, const void *data, size_t len)
-{
-    struct iovec part = {(void *)(uintptr_t)data, len};
-
-    return try_writev(tcp_of(s), &part, 1);
-}
-
-int64_t tcp_ready_nsec(const struct stream *s)
-{
-    return const_tcp_of(s)->io.ready_nsec;
-}
-
-bool tcp_has_news(const struct stream *s)
-{
-    return const_tcp_of(s)->io.ready & (IO_READ | IO_HANGUP);
-}
-
 /* --- the stream --------------------------------------------------------------------------- */
-
-static ptrdiff_t tcp_read(struct stream *s, void *out, size_t size, int64_t deadline,
-                          int64_t *ready_nsec)
-{
-    struct tcp *t = tcp_of(s);
-    int err = tcp_take_turn(s, deadline);
-    ptrdiff_t got;
-
-    if (err)
-        return err;
-    while ((got = tcp_try_read(s, out, size)) == -EAGAIN) {
-        err = tcp_wait(s, TCP_READER, IO_READ, deadline);
-        if (err)
-            return err;
-    }
-    if (ready_nsec)
-        *ready_nsec = t->io.ready_nsec;
-    return got;
-}
-
-/* Drops `len` written bytes from the front of the parts; returns how many parts are done. */
-static size_t advance(struct iovec *parts, size_t count, size_t len)
-{
-    size_t done = 0;
-
-    while (done < count && len >= parts[done].iov_len)
-        len -= parts[done++].iov_len;
-    if (done < count) {
-        parts[done].iov_base = (char *)parts[done].iov_base + len;
-        parts[done].iov_len -= len;
-    }
-    return done;
-}
-
-static int write_all(struct stream *s, struct iovec *parts, size_t count, int64_t deadline)
-{
-    size_t done = 0;
-
-    while (done < count) {
-        int err = tcp_take_turn(s, deadline);
-        ptrdiff_t put = err ? err : try_writev(tcp_of(s), parts + done, count - done);
-
-        if (put >= 0) {
-            done += advance(parts + done, count - done, (size_t)put);
-            continue;
-        }
-        if (put != -EAGAIN)
-            return (int)put;
-        err = tcp_wait(s, TCP_WRITER, IO_WRITE, deadline);
-        if (err)
-            return err;
-    }
-    return 0;
-}
-
-static int tcp_write(struct stream *s, const struct iovec *parts, size_t count, int64_t deadline)
-{
-    struct iovec left[PARTS_MAX];
-
-    while (count > 0) {
-        size_t n = count < PARTS_MAX ? count : PARTS_MAX;
-        int err;
-
-        memcpy(left, parts, n * sizeof *parts);
-        err = write_all(s, left, n, deadline);
-        if (err)
-            return err;
-        parts += n;
-        count -= n;
-    }
-    return 0;
-}
 
 static bool tcp_is_idle_healthy(struct stream *s)
 {
-    struct tcp *t = tcp_of(s);
+    struct transport *t = transport_of(s);
     ssize_t got;
     char byte;
 
-    if (!tcp_has_news(s))
+    if (!transport_has_news(t))
         return true;
     if (t->io.ready & IO_HANGUP)
         return false;
@@ -244,7 +88,7 @@ static bool tcp_is_idle_healthy(struct stream *s)
 
 static void tcp_close(struct stream *s)
 {
-    struct tcp *t = tcp_of(s);
+    struct transport *t = transport_of(s);
     int fd = t->io.fd;
 
     io_remove(t->loop, &t->io);
@@ -253,10 +97,15 @@ static void tcp_close(struct stream *s)
 }
 
 static const struct stream_ops tcp_ops = {
-    .read = tcp_read,
-    .write = tcp_write,
+    .read = transport_read,
+    .write = transport_write,
     .is_idle_healthy = tcp_is_idle_healthy,
     .close = tcp_close,
+};
+
+static const struct transport_ops attempts = {
+    .try_read = try_read,
+    .try_write = try_write,
 };
 
 /* --- connecting --------------------------------------------------------------------------- */
@@ -265,14 +114,12 @@ static const struct stream_ops tcp_ops = {
  * connect(), because an unconnected socket counts as hung up. */
 int tcp_adopt(struct loop *loop, int fd, struct stream **out)
 {
-    struct tcp *t = mem_zalloc(sizeof *t);
+    struct transport *t = mem_alloc(sizeof *t);
     struct sockaddr_storage sa;
     socklen_t len = sizeof sa;
     int err;
 
-    t->stream.ops = &tcp_ops;
-    t->loop = loop;
-    t->io.on_ready = on_ready;
+    transport_init(t, &tcp_ops, &attempts, loop);
     if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
         addr_from_sockaddr((struct sockaddr *)&sa, &t->stream.remote);
     err = io_add(loop, &t->io, fd);
@@ -337,9 +184,9 @@ static int dial_error(const struct addr *remote, const char *call, int errnum, s
 /* Waits for a connect() under way. */
 static int finish_connect(struct stream *s, int64_t deadline, int *errnum)
 {
-    struct tcp *t = tcp_of(s);
+    struct transport *t = transport_of(s);
     socklen_t len = sizeof *errnum;
-    int err = tcp_wait(s, TCP_WRITER, IO_WRITE, deadline);
+    int err = transport_wait(t, TRANSPORT_WRITER, IO_WRITE, deadline);
 
     if (err)
         return err;

@@ -9,8 +9,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "loop/loop.h"
-#include "net/tcp.h"
 #include "net/tls_internal.h"
+#include "net/transport.h"
 
 enum { SCRATCH = SSL3_RT_MAX_PLAIN_LENGTH };
 
@@ -19,7 +19,8 @@ enum { SCRATCH = SSL3_RT_MAX_PLAIN_LENGTH };
 /* OpenSSL never waits: its reads and writes move what the socket takes now, and the fiber parks
  * outside of it. That keeps the SSL usable by one reader and one writer. */
 
-/* What SSL_read or SSL_write of the outer connection came to, as tcp_try_read would say it. */
+/* What SSL_read or SSL_write of the outer connection came to, as transport_try_read would say it.
+ */
 static ptrdiff_t outer_result(struct tls *t, int ret)
 {
     int err;
@@ -34,7 +35,7 @@ static ptrdiff_t outer_result(struct tls *t, int ret)
 static ptrdiff_t try_read(struct tls *t, void *out, size_t size)
 {
     if (!t->outer)
-        return tcp_try_read(t->tcp, out, size);
+        return transport_try_read(t->below, out, size);
     return outer_result(t, SSL_read(t->outer->ssl, out, size > INT_MAX ? INT_MAX : (int)size));
 }
 
@@ -43,7 +44,7 @@ static ptrdiff_t try_write(struct tls *t, const void *data, size_t len)
     ptrdiff_t put;
 
     if (!t->outer)
-        return tcp_try_write(t->tcp, data, len);
+        return transport_try_write(t->below, data, len);
     put = outer_result(t, SSL_write(t->outer->ssl, data, len > INT_MAX ? INT_MAX : (int)len));
     return put == 0 ? ERR_BROKEN_PIPE : put;
 }
@@ -213,15 +214,15 @@ static struct tls *tls_of(struct stream *s)
 }
 
 /* After a call on t->ssl returned `ret` <= 0: parks if that is what it wants. 0: try again. */
-YIELDS static int wait_or_fail(struct tls *t, enum tcp_side side, int ret, int64_t deadline)
+YIELDS static int wait_or_fail(struct tls *t, enum transport_side side, int ret, int64_t deadline)
 {
     unsigned bits = 0;
     int err = tls_failure(t, ret, &bits);
 
-    t->stream.bytes = t->tcp->bytes;
+    t->stream.bytes = t->below->stream.bytes;
     if (t->outer)
         bits = t->outer_bits;
-    return err == -EAGAIN ? tcp_wait(t->tcp, side, bits, deadline) : err;
+    return err == -EAGAIN ? transport_wait(t->below, side, bits, deadline) : err;
 }
 
 static ptrdiff_t tls_read(struct stream *s, void *out, size_t size, int64_t deadline,
@@ -229,7 +230,7 @@ static ptrdiff_t tls_read(struct stream *s, void *out, size_t size, int64_t dead
 {
     struct tls *t = tls_of(s);
     int len = size > INT_MAX ? INT_MAX : (int)size;
-    int err = tcp_take_turn(t->tcp, deadline);
+    int err = transport_take_turn(t->below, deadline);
 
     if (err)
         return err;
@@ -239,12 +240,12 @@ static ptrdiff_t tls_read(struct stream *s, void *out, size_t size, int64_t dead
         ERR_clear_error();
         got = SSL_read(t->ssl, out, len);
         if (got > 0) {
-            t->stream.bytes = t->tcp->bytes;
+            t->stream.bytes = t->below->stream.bytes;
             if (ready_nsec)
-                *ready_nsec = tcp_ready_nsec(t->tcp);
+                *ready_nsec = transport_ready_nsec(t->below);
             return got;
         }
-        err = wait_or_fail(t, TCP_READER, got, deadline);
+        err = wait_or_fail(t, TRANSPORT_READER, got, deadline);
         if (err == ERR_EOF)
             return 0;
         if (err)
@@ -307,7 +308,7 @@ static int tls_write(struct stream *s, const struct iovec *parts, size_t count, 
     skip(&c, 0);
     while (c.count > 0) {
         size_t len;
-        int err = tcp_take_turn(t->tcp, deadline);
+        int err = transport_take_turn(t->below, deadline);
         const char *data = gather(t->ctx, c, &len);
         int put;
 
@@ -319,11 +320,11 @@ static int tls_write(struct stream *s, const struct iovec *parts, size_t count, 
             skip(&c, (size_t)put);
             continue;
         }
-        err = wait_or_fail(t, TCP_WRITER, put, deadline);
+        err = wait_or_fail(t, TRANSPORT_WRITER, put, deadline);
         if (err)
             return err == ERR_EOF ? ERR_BROKEN_PIPE : err;
     }
-    t->stream.bytes = t->tcp->bytes;
+    t->stream.bytes = t->below->stream.bytes;
     return 0;
 }
 
@@ -334,7 +335,7 @@ static bool tls_is_idle_healthy(struct stream *s)
     char byte;
     int got;
 
-    if (!tcp_has_news(t->tcp) && !SSL_has_pending(t->ssl) &&
+    if (!transport_has_news(t->below) && !SSL_has_pending(t->ssl) &&
         !(t->outer && SSL_has_pending(t->outer->ssl)))
         return true;
     /* Tickets and key updates may come at any time and are no reason to drop a connection. */
@@ -358,7 +359,7 @@ static void tls_close(struct stream *s)
         ERR_clear_error();
     }
     SSL_free(t->ssl);
-    stream_close(t->outer ? &t->outer->stream : t->tcp);
+    stream_close(t->outer ? &t->outer->stream : &t->below->stream);
     mem_free(t->error);
     mem_free(t);
 }
@@ -386,7 +387,7 @@ static struct tls *tls_new(struct tls_context *ctx, struct stream *below, struct
     t->ctx = ctx;
     if (below->ops == &tls_ops)
         t->outer = tls_of(below);
-    t->tcp = t->outer ? t->outer->tcp : below;
+    t->below = t->outer ? t->outer->below : transport_of(below);
     t->host = str_from(name, host.len);
     t->is_broken = true; /* until the handshake is done */
     return t;
@@ -430,7 +431,7 @@ YIELDS static int handshake(struct tls *t, int64_t deadline)
         ret = SSL_do_handshake(t->ssl);
         if (ret == 1)
             return 0;
-        err = wait_or_fail(t, TCP_READER, ret, deadline);
+        err = wait_or_fail(t, TRANSPORT_READER, ret, deadline);
         if (err)
             return err;
     }
@@ -473,7 +474,7 @@ int tls_connect(struct tls_context *ctx, struct stream *below, const struct tls_
         return err;
     }
     t->is_broken = false;
-    t->stream.bytes = t->tcp->bytes;
+    t->stream.bytes = t->below->stream.bytes;
     read_info(t);
     *out = &t->stream;
     return 0;

@@ -1,5 +1,5 @@
-/* TLS (1.0 to 1.3) as a client, over a TCP stream's socket (or inside of TLS to a
- * proxy), with OpenSSL 3.
+/* TLS (1.0 to 1.3) as a client, over a transport (transport.h: TCP) or inside of TLS to a proxy,
+ * with OpenSSL 3.
  *
  * A tls_config is what options say, checked once on the main thread and frozen: it may be shared by
  * all workers. A tls_context is one worker's use of it (an SSL_CTX). A connection costs a handshake
@@ -105,7 +105,7 @@ struct tls_request {
     bool no_alpn;    /* offer nothing (WebSockets in k6 do not) */
 };
 
-/* Handshakes over a TCP stream, or over a TLS stream to a proxy, which the new stream owns, its
+/* Handshakes over a transport, or over a TLS stream to a proxy, which the new stream owns, its
  * byte counts included; on failure it is closed. ERR_TIMEOUT, ERR_CANCELLED, ERR_TLS..., ERR_RESET,
  * ERR_EOF; `d` may be NULL. */
 MUST_USE YIELDS int tls_connect(struct tls_context *ctx, struct stream *below,

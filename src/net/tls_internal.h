@@ -40,9 +40,9 @@ struct tls {
     struct stream stream;
     struct tls_info info;
     struct tls_context *ctx;
-    struct stream *tcp;  /* the socket's; owned unless there is an outer */
-    struct tls *outer;   /* owned: TLS to a proxy, which carries this one; NULL: none */
-    unsigned outer_bits; /* what the outer waits for, when it does */
+    struct transport *below; /* owned unless there is an outer */
+    struct tls *outer;       /* owned: TLS to a proxy, which carries this one; NULL: none */
+    unsigned outer_bits;     /* what the outer waits for, when it does */
     SSL *ssl;
     int io_error;                  /* of the socket, from within OpenSSL; 0: none */
     bool is_broken;                /* failed: no closing alert any more */

@@ -383,6 +383,8 @@ void summary_text(const struct totals *totals, const struct threshold_set *thres
         print_lone_groups(&w, totals);
         print_scenarios(&w, totals);
     }
+    if (options->distance && options->distance[0])
+        buf_printf(out, "  emulated distance: %s\n\n", options->distance);
     if (options->notice)
         buf_printf(out, "  %s%s%s\n\n", writer_color(&w, RED), options->notice,
                    writer_color(&w, PLAIN));

@@ -29,7 +29,8 @@ struct summary_options {
     size_t stat_count;
     enum time_unit unit;
     bool color;
-    const char *notice; /* what the run was told about itself (saturation); NULL: nothing */
+    const char *distance; /* emulated ("rtt=230ms"); NULL or empty: none */
+    const char *notice;   /* what the run was told about itself (saturation); NULL: nothing */
 };
 
 /* Checks a list of statistics' names. ERR_INVALID with a message. */

@@ -20,7 +20,8 @@ struct script_runner {
     struct runner runner;
     struct script *script;
     const struct options *options;
-    uint64_t vus; /* the most there may be */
+    const struct network *network; /* NULL: nothing special about it */
+    uint64_t vus;                  /* the most there may be */
     uint32_t system_tags;
     char *setup_json; /* NULL: undefined */
 };
@@ -128,6 +129,7 @@ static int runner_worker_init(struct runner *runner, struct worker_env *env, str
     worker->env = env;
     worker->script = r->script;
     worker->options = r->options;
+    worker->network = r->network;
     worker->runner = r;
     worker->system_tags = r->system_tags;
     worker->run_tags = add_json_tags(env->shard, 0, options_object(r->options, OPTION_TAGS));
@@ -549,7 +551,8 @@ static const struct runner_ops runner_ops = {
 };
 
 struct runner *script_runner_new(struct script *script, const struct options *options,
-                                 const struct scenario_list *scenarios)
+                                 const struct scenario_list *scenarios,
+                                 const struct network *network)
 {
     struct script_runner *r = mem_zalloc(sizeof(*r));
 
@@ -558,6 +561,7 @@ struct runner *script_runner_new(struct script *script, const struct options *op
     r->runner.ops = &runner_ops;
     r->script = script;
     r->options = options;
+    r->network = network;
     r->system_tags = read_system_tags(options);
     return &r->runner;
 }

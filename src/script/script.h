@@ -17,6 +17,7 @@
 #include "metrics/metric.h"
 
 struct files;
+struct network;
 struct options;
 struct runner;
 struct secrets;
@@ -49,10 +50,11 @@ const struct metric_registry *script_metrics(const struct script *script);
 /* Built-in modules that it imports ("k6", "k6/http"), in order of import; NULL at the end. */
 const char *const *script_builtins(const struct script *script);
 
-/* The runner of the script under these options; both outlive it. Free it with script_runner_free.
- */
+/* The runner of the script under these options, in that network (net/dialer.h; NULL: nothing
+ * special about it); all of them outlive it. Free it with script_runner_free. */
 struct runner *script_runner_new(struct script *script, const struct options *options,
-                                 const struct scenario_list *scenarios);
+                                 const struct scenario_list *scenarios,
+                                 const struct network *network);
 void script_runner_free(struct runner *runner);
 
 #endif

@@ -57,6 +57,7 @@ struct script_worker {
     struct worker_env *env;            /* loop, shard, run state */
     struct script *script;             /* frozen: bytecode, files, shared arrays */
     const struct options *options;     /* consolidated; NULL in the first run of the init context */
+    const struct network *network;     /* NULL: nothing special about it (net/dialer.h) */
     uint32_t system_tags;              /* bits 1 << SYSTEM_TAG_x */
     tagset_id run_tags;                /* options.tags */
     struct vu_heap *heap;              /* owned: memory of the worker's runtimes */

@@ -196,7 +196,8 @@ int http_worker_dialer(struct script_worker *worker, const struct tls_config *tl
                        struct dialer **out, struct diag *d)
 {
     const struct http_worker *w = worker->http;
-    struct dialer_options dialer = {.rules = w->rules, .tls = tls, .proxies = w->proxies};
+    struct dialer_options dialer = {
+        .rules = w->rules, .tls = tls, .proxies = w->proxies, .network = worker->network};
 
     read_dns(worker->options, &dialer.dns);
     return dialer_new(worker->env->loop, &dialer, out, d);

@@ -79,7 +79,7 @@ void bench_run(struct bench *b, const char *text, void (*fn)(struct bench *b))
     CHECK_EQ(options_apply(&b->options, TIER_SCRIPT, exported, &d), 0);
     json_decref(exported);
     CHECK_EQ(scenarios_derive(&b->options, &b->scenarios, &d), 0);
-    b->runner = script_runner_new(b->script, &b->options, &b->scenarios);
+    b->runner = script_runner_new(b->script, &b->options, &b->scenarios, NULL);
     CHECK_EQ(loop_new(&b->loop), 0);
     b->env = (struct worker_env){.loop = b->loop, .shard = shard_new(&shard)};
     fiber_start(b->loop, run, &start);

@@ -1,0 +1,173 @@
+"""Emulated distance: the phases of requests are at least what the distance makes of them (never an
+upper bound: the machine may be busy), and no byte changes."""
+import base64
+import hashlib
+import json
+import random
+import re
+import socket
+import subprocess
+
+from lab import ok
+from test_grpc import PROTOS, Server
+
+RTT = 60
+
+
+def keep_alive(body=b"ok"):
+    def talk(conn, _):
+        while True:
+            ok(conn, body)
+            if not conn.recv(65536):
+                return
+    return talk
+
+
+def timings(lab, body, *flags, rtt=RTT, env=None, imports="", throws=True):
+    """Runs `body` once under the distance; what it returns, as JSON."""
+    r = lab.script(f"""
+        import http from 'k6/http';
+        {imports}
+        export const options = {{ insecureSkipTLSVerify: true, throw: {str(throws).lower()} }};
+        export default function () {{
+          const out = (() => {{ {body} }})();
+          if (out !== undefined) console.log('OUT' + JSON.stringify(out));
+        }}
+    """, "--emulate", f"rtt={rtt}ms", "--log-format", "raw", *flags, env=env)
+    assert r.code == 0, r.text
+    return json.loads(re.search(r"OUT(.*)", r.stderr).group(1))
+
+
+def test_http1_phases_are_those_of_the_distance(lab):
+    server = lab.server(keep_alive())
+    first, second = timings(lab, f"""
+        const a = http.get('{server.url}/').timings;
+        return [a, http.get('{server.url}/').timings];
+    """)
+    assert first["connecting"] >= RTT and first["waiting"] >= RTT, first
+    assert first["duration"] >= RTT and first["blocked"] >= RTT, first
+    assert second["connecting"] == 0 and second["waiting"] >= RTT, second
+    assert server.connections == 1
+
+
+def test_tls_handshakes_and_http2_over_a_distance(lab):
+    lab.certificate("far")
+    node = subprocess.Popen(["node", "-e", """
+        const fs = require('fs');
+        const s = require('http2').createSecureServer({ key: fs.readFileSync('far.key'), cert: fs.readFileSync('far.pem') },
+          (q, r) => r.end('h2'));
+        s.listen(0, '127.0.0.1', () => console.log(s.address().port));
+    """], cwd=lab.dir, stdout=subprocess.PIPE, text=True)
+    lab.closing.append(lambda: (node.kill(), node.wait(), node.stdout.close()))
+    port = node.stdout.readline().strip()
+    proto, first, second = timings(lab, f"""
+        const a = http.get('https://127.0.0.1:{port}/');
+        return [a.proto, a.timings, http.get('https://127.0.0.1:{port}/').timings];
+    """)
+    assert proto == "HTTP/2.0", proto
+    assert first["connecting"] >= RTT and first["tls_handshaking"] >= RTT, first
+    assert first["waiting"] >= RTT and second["waiting"] >= RTT, (first, second)
+
+
+def test_websockets_and_grpc_over_a_distance(lab):
+    def talk(conn, request):
+        key = re.search(rb"(?i)sec-websocket-key: (\S+)", request).group(1)
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        conn.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+        while True:
+            head = conn.recv(2)
+            if len(head) < 2:
+                return
+            size = head[1] & 127
+            rest = b""
+            while len(rest) < size + 4:
+                rest += conn.recv(size + 4 - len(rest))
+            text = bytes(c ^ rest[i % 4] for i, c in enumerate(rest[4:]))
+            conn.sendall(bytes([head[0], size]) + text)
+            if head[0] & 15 == 8:
+                return
+    server = lab.server(talk)
+    connected, echoed = timings(lab, f"""
+        const began = Date.now();
+        let connected, echoed;
+        ws.connect('{server.url.replace('http', 'ws')}/', (socket) => {{
+          socket.on('open', () => {{ connected = Date.now(); socket.send('hello'); }});
+          socket.on('message', (m) => {{ if (m === 'hello') echoed = Date.now(); socket.close(); }});
+        }});
+        return [connected - began, echoed - connected];
+    """, imports="import ws from 'k6/ws';")
+    # Date.now() counts whole milliseconds.
+    assert connected >= 2 * RTT - 1 and echoed >= RTT - 1, (connected, echoed)
+    with Server() as grpc:
+        message, took = timings(lab, """
+            client.connect(__ENV.ADDRESS, { plaintext: true });
+            const began = Date.now();
+            const r = client.invoke('hello.Greeter/SayHello', { name: 'ann' });
+            return [r.message.message, Date.now() - began];
+        """, env={"ADDRESS": grpc.address}, imports=f"""
+            import grpc from 'k6/net/grpc';
+            const client = new grpc.Client();
+            client.load(['{PROTOS}'], 'hello.proto');
+        """)
+    assert message == "hello ann" and took >= RTT - 1, (message, took)
+
+
+def test_bytes_are_intact_under_loss_and_rate(lab):
+    body = random.Random(7).randbytes(400_000)
+    seen = []
+
+    def talk(conn, request):
+        head, _, rest = request.partition(b"\r\n\r\n")
+        while len(rest) < len(body):
+            part = conn.recv(65536)
+            if not part:
+                break
+            rest += part
+        seen.append(hashlib.sha256(rest).hexdigest())
+        ok(conn, rest)
+    server = lab.server(talk)
+    (lab.dir / "body").write_bytes(body)
+    r, m = lab.summary(f"""
+        import http from 'k6/http'; import crypto from 'k6/crypto'; import {{ check }} from 'k6';
+        export const options = {{ vus: 3, iterations: 3 }};
+        const body = open('body', 'b');
+        export default function () {{
+          const r = http.post('{server.url}/', body, {{ responseType: 'binary' }});
+          check(r, {{ same: (r) => crypto.sha256(r.body, 'hex') === '{hashlib.sha256(body).hexdigest()}' }});
+        }}
+    """, "--emulate", "rtt=20ms,jitter=10ms,rate=20mbit,loss=0.5%")
+    assert r.code == 0, r.text
+    assert m["checks"]["passes"] == 3 and m["checks"]["fails"] == 0, r.text
+    assert seen == [hashlib.sha256(body).hexdigest()] * 3
+    # Three bodies of 160 ms each share one line, up and down.
+    assert m["http_req_duration"]["max"] >= 3 * 160, m["http_req_duration"]
+    assert m["data_sent"]["count"] > 3 * len(body) and m["data_received"]["count"] > 3 * len(body)
+
+
+def test_refusals_and_timeouts_over_a_distance(lab):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    code, connecting = timings(lab, f"""
+        const r = http.get('http://127.0.0.1:{port}/');
+        return [r.error_code, r.timings.connecting];
+    """, throws=False)
+    assert code == 1212 and connecting >= RTT, (code, connecting)
+    server = lab.server(keep_alive())
+    assert timings(lab, f"""
+        return http.get('{server.url}/', {{ timeout: '100ms' }}).error_code;
+    """, rtt=400, throws=False) == 1050
+
+
+def test_emulated_distance_is_labelled(lab):
+    path = lab.file("s.js", "export default function () {}")
+    r = lab.gale("run", "--emulate", "loss=0%,rtt=230ms,rate=50mbit", path)
+    label = "emulated distance: rtt=230ms,rate=50mbit\n"
+    assert r.code == 0 and r.stdout.count(label) == 2, r.text
+    r = lab.gale("run", "--quiet", path, env={"GALE_EMULATE": "rtt=1ms"})
+    assert r.code == 0 and r.stdout.count("emulated distance: rtt=1ms\n") == 1, r.text
+    r = lab.gale("run", path)
+    assert "emulated" not in r.text
+    r = lab.gale("run", "--emulate", "rtt=fast", path)
+    assert r.code == 104 and "flag --emulate: rtt 'fast': a duration" in r.stderr, r.text
