@@ -7,7 +7,7 @@
 // expect-stderr: msg="InternalError: stack overflow
 // expect-stderr: more\n
 // expect-none: never printed
-// expect-none: late
+// expect-none: printed afterwards
 import { fail } from 'k6';
 import { Counter } from 'k6/metrics';
 
@@ -30,7 +30,7 @@ export default async function () {
       setTimeout(() => {
         throw new Error('from a timer');
       }, 1);
-      setTimeout(() => console.log('late'), 20);
+      setTimeout(() => console.log('printed afterwards'), 20);
       setInterval(() => {}, 5);
       return;
     case 3:
