@@ -1,5 +1,5 @@
-/* One mutex guards the outputs and the list of secrets; a line is built outside it, except for
- * redaction, and written in one call. */
+/* One mutex guards the outputs and the list of secrets; a line is built outside it, and written in
+ * one call. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -201,46 +201,6 @@ void log_update_overlay(void (*update)(void *arg))
     pthread_mutex_unlock(&state.lock);
 }
 
-/* --- secrets ------------------------------------------------------------------------------ */
-
-void log_redact(struct str secret)
-{
-    size_t i = 0;
-
-    if (secret.len == 0)
-        return;
-    pthread_mutex_lock(&state.lock);
-    while (i < state.secret_count && !str_eq_c(secret, state.secrets[i]))
-        i++;
-    if (i == state.secret_count) {
-        state.secrets =
-            mem_reallocarray(state.secrets, state.secret_count + 1, sizeof *state.secrets);
-        state.secrets[state.secret_count++] = str_dup(secret);
-    }
-    pthread_mutex_unlock(&state.lock);
-}
-
-static void redact(struct buf *line)
-{
-    for (size_t i = 0; i < state.secret_count; i++) {
-        struct str secret = str_of(state.secrets[i]);
-        struct buf clean = BUF_INIT(SIZE_MAX);
-        struct str rest = buf_str(line);
-        ptrdiff_t at;
-
-        if (str_find_str(rest, secret) < 0)
-            continue;
-        while ((at = str_find_str(rest, secret)) >= 0) {
-            buf_append(&clean, rest.ptr, (size_t)at);
-            buf_append_c(&clean, "***SECRET_REDACTED***");
-            rest = str_from_index(rest, (size_t)at + secret.len);
-        }
-        buf_append_str(&clean, rest);
-        buf_deinit(line);
-        *line = clean;
-    }
-}
-
 /* --- lines -------------------------------------------------------------------------------- */
 
 static bool needs_quotes(struct str s)
@@ -277,6 +237,59 @@ static void put_quoted(struct buf *line, struct str s)
             buf_append_char(line, (char)c);
     }
     buf_append_char(line, '"');
+}
+
+/* The longest first: one may be a part of another. */
+static void add_secret(struct str secret)
+{
+    size_t at = 0;
+
+    while (at < state.secret_count && strlen(state.secrets[at]) >= secret.len) {
+        if (str_eq_c(secret, state.secrets[at++]))
+            return;
+    }
+    state.secrets = mem_reallocarray(state.secrets, state.secret_count + 1, sizeof *state.secrets);
+    memmove(state.secrets + at + 1, state.secrets + at,
+            (state.secret_count - at) * sizeof *state.secrets);
+    state.secrets[at] = str_dup(secret);
+    state.secret_count++;
+}
+
+void log_redact(struct str secret)
+{
+    struct buf quoted = BUF_INIT(SIZE_MAX);
+
+    if (secret.len == 0)
+        return;
+    put_quoted(&quoted, secret); /* as it is within JSON that a script logs */
+    pthread_mutex_lock(&state.lock);
+    add_secret(secret);
+    add_secret(str_slice(buf_str(&quoted), 1, quoted.len - 1));
+    pthread_mutex_unlock(&state.lock);
+    buf_deinit(&quoted);
+}
+
+/* Replaces the secrets in `*s`; the new text is in `clean`, which the caller frees. */
+static void redact(struct str *s, struct buf *clean)
+{
+    for (size_t i = 0; i < state.secret_count; i++) {
+        struct str secret = str_of(state.secrets[i]);
+        struct buf out = BUF_INIT(SIZE_MAX);
+        struct str rest = *s;
+        ptrdiff_t at;
+
+        if (str_find_str(rest, secret) < 0)
+            continue;
+        while ((at = str_find_str(rest, secret)) >= 0) {
+            buf_append(&out, rest.ptr, (size_t)at);
+            buf_append_c(&out, "***SECRET_REDACTED***");
+            rest = str_from_index(rest, (size_t)at + secret.len);
+        }
+        buf_append_str(&out, rest);
+        buf_deinit(clean);
+        *clean = out;
+        *s = buf_str(clean);
+    }
 }
 
 static void put_value(struct buf *line, struct str s)
@@ -348,14 +361,26 @@ static void write_all(int fd, struct str text)
     }
 }
 
+/* Before the line is built: quotes and cuts would hide parts of a secret from the search. */
+static void redact_all(struct str *message, struct field *fields, size_t count, struct buf *clean)
+{
+    pthread_mutex_lock(&state.lock);
+    redact(message, &clean[0]);
+    for (size_t i = 0; i < count; i++)
+        redact(&fields[i].value, &clean[i + 1]);
+    pthread_mutex_unlock(&state.lock);
+}
+
 static void emit(const struct target *target, enum log_level level, struct str message,
-                 const struct field *fields, size_t count)
+                 struct field *fields, size_t count)
 {
     struct buf line = BUF_INIT(LINE_MAX_BYTES);
+    struct buf clean[FIELDS_MAX + 1] = {0};
     bool overlay;
 
     if (target->fd < 0)
         return;
+    redact_all(&message, fields, count, clean);
     message = str_slice(message, 0, LINE_MAX_BYTES / 8);
     if (state.format == LOG_RAW)
         buf_append_str(&line, message);
@@ -368,7 +393,6 @@ static void emit(const struct target *target, enum log_level level, struct str m
     buf_append_char(&line, '\n');
 
     pthread_mutex_lock(&state.lock);
-    redact(&line);
     overlay = target->is_terminal && state.hide;
     if (overlay)
         state.hide(state.overlay_arg);
@@ -377,6 +401,8 @@ static void emit(const struct target *target, enum log_level level, struct str m
         state.show(state.overlay_arg);
     pthread_mutex_unlock(&state.lock);
     buf_deinit(&line);
+    for (size_t i = 0; i <= count; i++)
+        buf_deinit(&clean[i]);
 }
 
 void log_msg(enum log_level level, struct str message, ...)
@@ -423,7 +449,7 @@ void log_printf(enum log_level level, const char *fmt, ...)
 
 void log_console(enum log_level level, struct str message)
 {
-    const struct field source = {STR("source"), STR("console")};
+    struct field source = {STR("source"), STR("console")};
 
     if (log_is_on(level))
         emit(state.console.fd >= 0 ? &state.console : &state.out, level, message, &source, 1);

@@ -19,7 +19,7 @@
 #include "script/files.h"
 #include "script/remote/remote.h"
 #include "script/script.h"
-#include "script/secrets.h"
+#include "script/secrets/secrets.h"
 
 enum { MAX_INPUT = 512 * 1024 * 1024 };
 

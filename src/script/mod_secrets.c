@@ -1,6 +1,7 @@
 /* k6/secrets (k6-features.md DAT-08): get(key), source(name).get(key), both promises. */
 #include "script/internal.h"
-#include "script/secrets.h"
+#include "script/secrets/lookup.h"
+#include "script/secrets/secrets.h"
 
 static JSValue settled(JSContext *ctx, bool ok, JSValue value)
 {
@@ -16,23 +17,29 @@ static JSValue settled(JSContext *ctx, bool ok, JSValue value)
     return promise;
 }
 
-static JSValue get_from(JSContext *ctx, struct str source, JSValueConst key)
+static JSValue rejected(JSContext *ctx, const char *why)
+{
+    return settled(ctx, false, host_error(ctx, "%s", why));
+}
+
+static JSValue get_from(JSContext *ctx, struct str name, JSValueConst key_value)
 {
     struct secrets *secrets = vu_of(ctx)->worker->script->secrets;
+    const struct secret_source *source = secrets ? secrets_find(secrets, name) : NULL;
     struct diag d = DIAG_INIT;
-    struct str name;
+    struct str key;
     struct str value;
     JSValue promise;
 
-    if (host_str(ctx, key, &name) < 0)
+    if (host_str(ctx, key_value, &key) < 0)
         return JS_EXCEPTION;
-    if (secrets && secrets_get(secrets, source, name, &value, &d) == 0)
+    if (!source)
+        return rejected(ctx, "no secret sources are configured: use --secret-source");
+    if (secret_source_url(source))
+        return secret_lookup(ctx, source, key);
+    if (secret_source_get(source, key, &value, &d) == 0)
         return settled(ctx, true, host_string(ctx, value));
-    promise = settled(ctx, false,
-                      host_error(ctx, "%s",
-                                 d.message ? d.message
-                                           : "no secret sources are configured: use "
-                                             "--secret-source"));
+    promise = rejected(ctx, d.message);
     diag_deinit(&d);
     return promise;
 }
@@ -65,7 +72,7 @@ static JSValue source(JSContext *ctx, JSValueConst this_val, int argc, JSValueCo
     (void)this_val;
     if (host_str(ctx, name, &text) < 0)
         return JS_EXCEPTION;
-    if (text.len == 0 || !secrets || !secrets_has(secrets, text))
+    if (text.len == 0 || !secrets || !secrets_find(secrets, text))
         return host_throw(ctx, "there is no secret source \"%.*s\": see --secret-source",
                           STR_ARG(text));
     object = JS_NewObject(ctx);
@@ -85,4 +92,5 @@ const struct host_module mod_secrets = {
     .name = "k6/secrets",
     .functions = functions,
     .function_count = COUNT_OF(functions),
+    .worker_deinit = secret_lookups_free,
 };

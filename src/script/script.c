@@ -11,7 +11,7 @@
 #include "script/grpc/protos.h"
 #include "script/heap.h"
 #include "script/internal.h"
-#include "script/secrets.h"
+#include "script/secrets/secrets.h"
 #include "script/source_map.h"
 
 /* --- what the first run finds ------------------------------------------------------------- */
@@ -109,7 +109,12 @@ static void run_first(void *arg)
     if (first->err == 0)
         first->err = read_exports(vu, first->script, first->diag);
     vu_destroy(vu);
-    loop_stop(first->loop);
+}
+
+/* The last fibers have closed their connections. */
+static void end_first(void *arg)
+{
+    loop_stop(arg);
 }
 
 static int first_run(struct script *script, struct diag *d)
@@ -125,6 +130,7 @@ static int first_run(struct script *script, struct diag *d)
     err = script_worker_init(&first.worker, d);
     if (err == 0) {
         fiber_start(first.loop, run_first, &first);
+        loop_when_quiet(first.loop, end_first, first.loop);
         loop_run(first.loop);
         err = first.err;
     }

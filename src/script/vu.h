@@ -62,6 +62,7 @@ struct script_worker {
     tagset_id run_tags;                /* options.tags */
     struct vu_heap *heap;              /* owned: memory of the worker's runtimes */
     void *http;                        /* owned by mod_http */
+    void *secrets;                     /* owned by secrets/lookup.c */
     struct script_runner *runner;      /* NULL in the first run of the init context */
     struct shared_arrays *late_arrays; /* owned: those that the first run did not make */
 };

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "script/http/internal.h"
+#include "base/compiler.h"
+#include "script/http/gjson.h"
 
 enum { MAX_DEPTH = 64 };
 
@@ -329,16 +330,43 @@ static json_t *eval(json_t *value, struct str path, unsigned depth)
     return result;
 }
 
-bool gjson_get(struct str json, struct str path, struct buf *out)
+static json_t *find(struct str json, struct str path)
 {
     json_t *root = json_loadb(json.ptr, json.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     json_t *found = root ? eval(root, path, 0) : NULL;
+
+    json_decref(root);
+    return found;
+}
+
+static bool put_json(const json_t *found, struct buf *out)
+{
     char *text = found ? json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 
     if (text)
         buf_append_c(out, text);
     free(text);
-    json_decref(found);
-    json_decref(root);
     return text != NULL;
+}
+
+bool gjson_get(struct str json, struct str path, struct buf *out)
+{
+    json_t *found = find(json, path);
+    bool ok = put_json(found, out);
+
+    json_decref(found);
+    return ok;
+}
+
+bool gjson_get_text(struct str json, struct str path, struct buf *out)
+{
+    json_t *found = find(json, path);
+    bool ok = true;
+
+    if (json_is_string(found))
+        buf_append(out, json_string_value(found), json_string_length(found));
+    else
+        ok = put_json(found, out);
+    json_decref(found);
+    return ok;
 }

@@ -220,8 +220,4 @@ extern const JSCFunctionListEntry http_response_methods[];
 /* "Get": the method as Go's messages have it. */
 void http_put_method(struct buf *out, struct str method);
 
-/* k6's res.json(selector): a GJSON path over JSON text (gjson.c). The value's own text, or a made
- * one, in `out`; false: there is none. */
-bool gjson_get(struct str json, struct str path, struct buf *out);
-
 #endif

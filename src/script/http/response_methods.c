@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "script/http/gjson.h"
 #include "script/http/internal.h"
 #include "script/mod_html.h"
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "loop/fiber.h"
@@ -51,11 +52,13 @@ void get_dialer_deinit(struct get_dialer *g)
 /* --- one request -------------------------------------------------------------------------- */
 
 struct sending {
-    struct get *get;
+    const struct get *get;
     struct http_client *client;
     struct arena *arena;
     int64_t deadline;
-    struct url url;
+    struct url url; /* asked now */
+    struct str method;
+    bool is_foreign; /* a redirect has led to another origin */
 };
 
 static bool is_redirect(int status)
@@ -72,32 +75,38 @@ static struct str location_of(const struct http_response *response)
     return STR("");
 }
 
+static struct str what_of(const struct sending *s)
+{
+    return s->get->what ? str_of(s->get->what) : url_text(&s->url, URL_USER_MASK, s->arena);
+}
+
 static int fail(const struct sending *s, const struct http_response *response, struct diag *d)
 {
-    struct str text = url_text(&s->url, URL_USER_DROP, s->arena);
+    struct str what = what_of(s);
+    char within[32];
 
     if (response->err == ERR_HTTP_BODY_LIMIT)
-        return diag_set(d, ERR_LIMIT, "%.*s has more than %zu bytes", STR_ARG(text),
+        return diag_set(d, ERR_LIMIT, "%.*s has more than %zu bytes", STR_ARG(what),
                         s->get->max_body);
     if (response->err == ERR_TIMEOUT)
-        return diag_set(d, response->err, "%.*s: no complete answer within %lld s", STR_ARG(text),
-                        (long long)(s->get->timeout_nsec / NSEC_PER_SEC));
+        return diag_set(d, response->err, "%.*s: no complete answer within %s", STR_ARG(what),
+                        duration_format(s->get->timeout_nsec, within, sizeof within));
     if (response->error.len == 0)
-        return diag_set(d, response->err, "%.*s: %s", STR_ARG(text), err_text(response->err));
-    return diag_set(d, response->err, "%.*s: %.*s", STR_ARG(text), STR_ARG(response->error));
+        return diag_set(d, response->err, "%.*s: %s", STR_ARG(what), err_text(response->err));
+    return diag_set(d, response->err, "%.*s: %.*s", STR_ARG(what), STR_ARG(response->error));
 }
 
 static int send_one(struct sending *s, struct http_response *response, struct diag *d)
 {
     const struct get *get = s->get;
     struct http_request request = {
-        .method = get->method,
+        .method = s->method,
         .url = s->url,
         .headers = get->headers,
-        .header_count = get->header_count,
+        .header_count = s->is_foreign ? 0 : get->header_count,
         .timeout = s->deadline - clock_now(),
     };
-    struct str text = url_text(&s->url, URL_USER_DROP, s->arena);
+    struct str text = url_text(&s->url, URL_USER_MASK, s->arena);
     int err = get->check ? get->check(get->check_arg, &s->url, text, d) : 0;
 
     if (err)
@@ -109,23 +118,33 @@ static int send_one(struct sending *s, struct http_response *response, struct di
     return response->err ? fail(s, response, d) : err;
 }
 
+static int go_to(struct sending *s, const struct http_response *response, struct diag *d)
+{
+    struct str location = location_of(response);
+    struct url next;
+
+    if (url_resolve(&s->url, location, s->arena, &next, NULL))
+        return diag_set(d, ERR_URL, "%.*s: it redirects to '%.*s', which is no URL",
+                        STR_ARG(what_of(s)), STR_ARG(location));
+    s->is_foreign = s->is_foreign || !url_is_same_origin(&s->url, &next);
+    if (response->status <= 303 && !str_eq_c(s->method, "HEAD"))
+        s->method = STR("GET");
+    s->url = next;
+    return 0;
+}
+
 static int follow(struct sending *s, struct http_response *response, struct diag *d)
 {
     int hops = 0;
     int err = send_one(s, response, d);
 
     while (err == 0 && is_redirect(response->status) && location_of(response).len > 0) {
-        struct str text = url_text(&s->url, URL_USER_DROP, s->arena);
-        struct url next;
-
         if (hops++ >= s->get->max_redirects)
-            return diag_set(d, ERR_LIMIT, "%.*s: more than %d redirects", STR_ARG(s->get->url),
+            return diag_set(d, ERR_LIMIT, "%.*s: more than %d redirects", STR_ARG(what_of(s)),
                             s->get->max_redirects);
-        if (url_resolve(&s->url, location_of(response), s->arena, &next, NULL))
-            return diag_set(d, ERR_URL, "%.*s: it redirects to '%.*s', which is no URL",
-                            STR_ARG(text), STR_ARG(location_of(response)));
-        s->url = next;
-        err = send_one(s, response, d);
+        err = go_to(s, response, d);
+        if (err == 0)
+            err = send_one(s, response, d);
     }
     return err;
 }
@@ -139,7 +158,10 @@ int get_send(struct dialer *dialer, struct get *get, struct diag *d)
         .max_idle = 1,
     };
     struct arena arena;
-    struct sending s = {.get = get, .arena = &arena, .deadline = clock_now() + get->timeout_nsec};
+    struct sending s = {.get = get,
+                        .arena = &arena,
+                        .method = get->method,
+                        .deadline = clock_now() + get->timeout_nsec};
     struct http_response response = {0};
     int err;
 

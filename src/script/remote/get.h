@@ -30,8 +30,9 @@ void get_dialer_deinit(struct get_dialer *g);
 /* What is asked, and what came. */
 struct get {
     struct str method;
-    struct str url; /* absolute */
-    const struct http_header *headers;
+    struct str url;                    /* absolute */
+    const char *what;                  /* for messages; NULL: the URL, as far as it may be shown */
+    const struct http_header *headers; /* not sent to another origin */
     size_t header_count;
     int64_t timeout_nsec; /* for all of it */
     int max_redirects;    /* more are an error */

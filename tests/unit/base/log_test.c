@@ -76,6 +76,18 @@ TEST(log_never_shows_a_secret)
     CHECK_TEXT(written(), "***SECRET_REDACTED*** and x***SECRET_REDACTED***x\n");
 }
 
+TEST(log_hides_secrets_in_every_form)
+{
+    open_log((struct log_options){.level = LOG_INFO, .format = LOG_JSON});
+    log_redact(STR("ab"));
+    log_redact(STR("ab\"c\nd"));
+    log_redact(STR("abcdef"));
+    log_msg(LOG_INFO, STR("ab\"c\nd [\"ab\\\"c\\nd\"] abcdef xab"), "field", "ab\"c\nd", NULL);
+    CHECK(strstr(written(), "\"msg\":\"***SECRET_REDACTED*** [\\\"***SECRET_REDACTED***\\\"] "
+                            "***SECRET_REDACTED*** x***SECRET_REDACTED***\","
+                            "\"field\":\"***SECRET_REDACTED***\""));
+}
+
 TEST(log_limited_counts_what_it_holds_back)
 {
     static struct log_limit limit;

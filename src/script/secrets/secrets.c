@@ -1,4 +1,4 @@
-#include "script/secrets.h"
+#include "script/secrets/secrets.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,16 +9,21 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "script/secrets/url.h"
 
-struct source {
+enum kind { KIND_FILE, KIND_MOCK, KIND_URL };
+
+struct secret_source {
     char *name;
-    struct map values; /* char * */
+    enum kind kind;
+    struct map values;      /* char * */
+    struct secret_url *url; /* owned; NULL but for KIND_URL */
     bool is_default;
-    struct source *next;
+    struct secret_source *next;
 };
 
 struct secrets {
-    struct source *first; /* in order of the command line */
+    struct secret_source *first; /* in order of the command line */
 };
 
 struct secrets *secrets_new(void)
@@ -26,9 +31,10 @@ struct secrets *secrets_new(void)
     return mem_zalloc(sizeof(struct secrets));
 }
 
-static void free_source(struct source *source)
+static void free_source(struct secret_source *source)
 {
     map_deinit_with(&source->values, mem_free);
+    secret_url_free(source->url);
     mem_free(source->name);
     mem_free(source);
 }
@@ -38,7 +44,7 @@ void secrets_free(struct secrets *s)
     if (!s)
         return;
     while (s->first) {
-        struct source *source = s->first;
+        struct secret_source *source = s->first;
 
         s->first = source->next;
         free_source(source);
@@ -56,12 +62,12 @@ static struct str unquoted(struct str s)
     return s;
 }
 
-static void put(struct source *source, struct str key, struct str value)
+static void put(struct secret_source *source, struct str key, struct str value)
 {
     mem_free(map_set(&source->values, key, str_dup(unquoted(value))));
 }
 
-static int read_file(struct source *source, struct str path, struct diag *d)
+static int read_file(struct secret_source *source, struct str path, struct diag *d)
 {
     char *name = str_dup(path);
     FILE *in = fopen(name, "re");
@@ -96,7 +102,7 @@ static int read_file(struct source *source, struct str path, struct diag *d)
 }
 
 /* One of the parts between commas. */
-static int read_part(struct source *source, bool is_mock, struct str part, struct diag *d)
+static int read_part(struct secret_source *source, struct str part, struct diag *d)
 {
     struct str rest = part;
     struct str key = str_cut(&rest, '=');
@@ -107,7 +113,9 @@ static int read_part(struct source *source, bool is_mock, struct str part, struc
     } else if (str_eq_c(key, "name") && has_value) {
         mem_free(source->name);
         source->name = str_dup(rest);
-    } else if (is_mock) {
+    } else if (source->kind == KIND_URL) {
+        return secret_url_set(source->url, key, rest, d);
+    } else if (source->kind == KIND_MOCK) {
         if (!has_value || key.len == 0)
             return diag_set(d, ERR_INVALID, "--secret-source=mock: '%.*s' is not key=value",
                             STR_ARG(part));
@@ -118,24 +126,43 @@ static int read_part(struct source *source, bool is_mock, struct str part, struc
     return 0;
 }
 
-int secrets_add(struct secrets *s, struct str spec, struct diag *d)
+static int read_parts(struct secret_source *source, struct str rest, struct diag *d)
 {
-    struct str rest = spec;
-    struct str type = str_cut(&rest, '=');
-    bool is_mock = str_eq_c(type, "mock");
-    struct source **last = &s->first;
-    struct source *source;
+    struct str again = rest;
     int err = 0;
 
-    if (!is_mock && !str_eq_c(type, "file"))
-        return diag_set(d, ERR_INVALID, "unknown secret source '%.*s': use file or mock",
+    if (source->kind == KIND_URL) { /* what stands in the file counts less than what stands here */
+        source->url = secret_url_new();
+        err = secret_url_read_env(source->url, d);
+        while (again.len > 0 && err == 0)
+            err = secret_url_read_file(source->url, str_cut(&again, ','), d);
+    }
+    while (rest.len > 0 && err == 0)
+        err = read_part(source, str_cut(&rest, ','), d);
+    return err == 0 && source->url ? secret_url_check(source->url, d) : err;
+}
+
+int secrets_add(struct secrets *s, struct str spec, struct diag *d)
+{
+    static const char *const kinds[] = {"file", "mock", "url"};
+    struct str rest = spec;
+    struct str type = str_cut(&rest, '=');
+    struct secret_source **last = &s->first;
+    struct secret_source *source;
+    size_t kind = 0;
+    int err;
+
+    while (kind < COUNT_OF(kinds) && !str_eq_c(type, kinds[kind]))
+        kind++;
+    if (kind == COUNT_OF(kinds))
+        return diag_set(d, ERR_INVALID, "unknown secret source '%.*s': use file, mock or url",
                         STR_ARG(type));
     source = mem_zalloc(sizeof *source);
     source->name = str_dup(type);
+    source->kind = (enum kind)kind;
     map_init(&source->values);
-    while (rest.len > 0 && err == 0)
-        err = read_part(source, is_mock, str_cut(&rest, ','), d);
-    if (err == 0 && secrets_has(s, str_of(source->name)))
+    err = read_parts(source, rest, d);
+    if (err == 0 && secrets_find(s, str_of(source->name)))
         err = diag_set(d, ERR_INVALID,
                        "two secret sources have the name '%s': give one another by "
                        "name=",
@@ -152,31 +179,30 @@ int secrets_add(struct secrets *s, struct str spec, struct diag *d)
 
 /* --- looking up --------------------------------------------------------------------------- */
 
-static struct source *find(const struct secrets *s, struct str name)
+const struct secret_source *secrets_find(const struct secrets *s, struct str name)
 {
-    for (struct source *source = s->first; source; source = source->next) {
+    for (const struct secret_source *source = s->first; source; source = source->next) {
         if (name.len ? str_eq(str_of(source->name), name) : source->is_default)
             return source;
     }
     return name.len ? NULL : s->first;
 }
 
-bool secrets_has(const struct secrets *s, struct str name)
+const char *secret_source_name(const struct secret_source *source)
 {
-    return find(s, name) != NULL;
+    return source->name;
 }
 
-int secrets_get(struct secrets *s, struct str name, struct str key, struct str *value,
-                struct diag *d)
+const struct secret_url *secret_source_url(const struct secret_source *source)
 {
-    struct source *source = find(s, name);
-    const char *secret;
+    return source->url;
+}
 
-    if (!source)
-        return diag_set(d, ERR_NOT_FOUND,
-                        name.len ? "there is no secret source of that name"
-                                 : "no secret sources are configured");
-    secret = map_get(&source->values, key);
+int secret_source_get(const struct secret_source *source, struct str key, struct str *value,
+                      struct diag *d)
+{
+    const char *secret = map_get(&source->values, key);
+
     if (!secret)
         return diag_set(d, ERR_NOT_FOUND, "no secret with the key \"%.*s\" in the source '%s'",
                         STR_ARG(key), source->name);
