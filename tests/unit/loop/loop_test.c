@@ -190,6 +190,52 @@ TEST(offload_leaves_the_loop_running)
     offload_shutdown();
 }
 
+static void until_cancelled(void *arg)
+{
+    bool *saw = arg;
+
+    while (!offload_is_cancelled())
+        usleep(100);
+    *saw = true;
+}
+
+static void computes(void *arg)
+{
+    bool saw = false;
+
+    offload_run(until_cancelled, &saw);
+    CHECK(saw);
+    CHECK(fiber_is_cancelled(fiber_current()));
+    wait_group_done(arg);
+}
+
+static void cancels_many(void *arg)
+{
+    struct fiber *fibers[9];
+    struct wait_group group;
+
+    (void)arg;
+    wait_group_init(&group);
+    wait_group_add(&group, COUNT_OF(fibers));
+    for (size_t i = 0; i < COUNT_OF(fibers); i++)
+        fibers[i] = fiber_start(loop, computes, &group);
+    CHECK(fiber_sleep_until(clock_now() + NSEC_PER_MSEC) == 0);
+    for (size_t i = 0; i < COUNT_OF(fibers); i++)
+        fiber_cancel(fibers[i]);
+    CHECK(wait_group_wait(&group) == 0);
+    loop_stop(loop);
+}
+
+/* More at once than there are threads: those that wait for one are cancelled before they begin. */
+TEST(offloaded_work_sees_that_it_is_cancelled)
+{
+    CHECK(loop_new(&loop) == 0);
+    fiber_start(loop, cancels_many, NULL);
+    loop_run(loop);
+    loop_free(loop);
+    offload_shutdown();
+}
+
 static void hog(void *arg)
 {
     int64_t until = clock_now() + 5 * NSEC_PER_MSEC;
