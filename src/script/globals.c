@@ -59,6 +59,10 @@ static const struct lazy_name lazy_names[] = {
     {"structuredClone", LAZY_WEB},
     {"AbortController", LAZY_WEB},
     {"AbortSignal", LAZY_WEB},
+    {"crypto", LAZY_CRYPTO},
+    {"Crypto", LAZY_CRYPTO},
+    {"CryptoKey", LAZY_CRYPTO},
+    {"SubtleCrypto", LAZY_CRYPTO},
 };
 
 /* --- standard objects --------------------------------------------------------------------- */
@@ -107,6 +111,8 @@ int globals_need(JSContext *ctx, enum lazy_intrinsic what)
         return web_add_part(ctx, &js_part_url, JS_UNDEFINED);
     case LAZY_WEB:
         return web_add_web(ctx);
+    case LAZY_CRYPTO:
+        return crypto_add_globals(ctx);
     case LAZY_COUNT:
         break;
     }

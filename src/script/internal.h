@@ -21,6 +21,7 @@ struct async_groups;
 struct js_timer;
 struct shared_arrays;
 struct vu_loader;
+struct vu_work;
 
 #define DEFAULT_MEMORY_LIMIT ((size_t)512 * 1024 * 1024)
 
@@ -94,6 +95,10 @@ struct vu_private {
     struct vu_task *tasks;
     struct vu_task *ready;
     struct vu_task **ready_tail;
+    struct vu_work *works; /* vu_work.c: the first runs, the others wait */
+    struct vu_work *last_work;
+    size_t work_count;
+    size_t work_bytes;
     bool pumping;  /* the fiber is parked in the pump, or about to look for ready tasks */
     bool stopping; /* the iteration is over: tasks are being stopped */
     struct rejection *rejections; /* rejected promises that nobody handles yet */
@@ -204,6 +209,7 @@ enum lazy_intrinsic {
     LAZY_STREAMS,
     LAZY_URL,
     LAZY_WEB,
+    LAZY_CRYPTO,
     LAZY_COUNT
 };
 extern struct host_class globals_class;
@@ -218,6 +224,8 @@ MUST_USE JSValue web_streams(JSContext *ctx);
 MUST_USE int web_add_streams(JSContext *ctx);
 /* TextEncoder, AbortController and the other globals of js/web.js. */
 MUST_USE int web_add_web(JSContext *ctx);
+/* crypto and its classes (crypto/subtle.c). */
+MUST_USE int crypto_add_globals(JSContext *ctx);
 /* fetch and its classes (mod_fetch.c). */
 MUST_USE int fetch_add_globals(JSContext *ctx);
 /* Forgets __ENV, so that the next use sees the scenario's variables. */

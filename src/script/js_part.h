@@ -19,6 +19,7 @@ extern const struct js_part js_part_streams;
 extern const struct js_part js_part_url;
 extern const struct js_part js_part_web;
 extern const struct js_part js_part_webcrypto;
+extern const struct js_part js_part_webcrypto_pairs;
 extern const struct js_part js_part_websocket;
 
 /* Runs the part in this VU and gives its interface. */

@@ -1,5 +1,5 @@
-/* k6/crypto: hashes, HMAC, random bytes (k6-features.md CRY-01 to CRY-03); and the natives under
- * js/webcrypto.js, which is the global `crypto`. */
+/* k6/crypto: hashes, HMAC, random bytes (k6-features.md CRY-01 to CRY-03).
+ * The global `crypto` is in crypto/subtle.c. */
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
@@ -10,11 +10,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "script/crypto/job.h"
 #include "script/host.h"
-#include "script/js_part.h"
-#include "script/mod_crypto.h"
 
-enum { MAX_RANDOM = 1 << 24, MAX_GET_RANDOM = 65536 };
+enum { MAX_RANDOM = 1 << 24 };
 
 /* k6's names and OpenSSL's. */
 static const struct {
@@ -354,120 +353,7 @@ static int prepare(JSContext *ctx, JSValueConst ns)
     return host_class_prepare(ctx, &hasher_class);
 }
 
-/* --- natives of WebCrypto ----------------------------------------------------------------- */
-
-/* Bytes of an argument, copied into the iteration's arena; undefined is empty. */
-static int bytes_arg(JSContext *ctx, int argc, JSValueConst *argv, int i, struct str *out)
-{
-    *out = (struct str){"", 0};
-    return host_is_nullish(host_arg(argc, argv, i)) ? 0 : host_bytes_copy(ctx, argv[i], out);
-}
-
-static JSValue native_random(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
-{
-    (void)this_val;
-    return random_bytes(ctx, JS_UNDEFINED, argc, argv);
-}
-
-/* cipher(name, encrypt, key, iv, data, aad, tagBytes): the result, with the tag behind it for
- * GCM; null when a tag or padding is wrong. */
-static JSValue native_cipher(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
-{
-    struct str name;
-    struct str key;
-    struct str iv;
-    struct str data;
-    struct str aad;
-    int64_t tag_len;
-    struct crypto_cipher job = {0};
-    struct buf out = BUF_INIT(SIZE_MAX);
-    JSValue result;
-
-    (void)this_val;
-    if (host_str(ctx, host_arg(argc, argv, 0), &name) < 0 ||
-        bytes_arg(ctx, argc, argv, 2, &key) < 0 || bytes_arg(ctx, argc, argv, 3, &iv) < 0 ||
-        bytes_arg(ctx, argc, argv, 4, &data) < 0 || bytes_arg(ctx, argc, argv, 5, &aad) < 0 ||
-        host_int64(ctx, host_arg(argc, argv, 6), &tag_len) < 0)
-        return JS_EXCEPTION;
-    job = (struct crypto_cipher){
-        name.ptr, JS_ToBool(ctx, host_arg(argc, argv, 1)) > 0, key, iv, data, aad, (size_t)tag_len};
-    result = crypto_cipher_run(&job, &out) ? host_array_buffer(ctx, buf_str(&out)) : JS_NULL;
-    buf_deinit(&out);
-    return result;
-}
-
-/* derive(kind, hash, secret, salt, info or iterations, bytes): PBKDF2 or HKDF. */
-static JSValue native_derive(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
-{
-    struct crypto_derive job = {0};
-    struct str kind;
-    struct str hash_name;
-    int64_t iterations = 0;
-    int64_t len;
-    char *out;
-
-    (void)this_val;
-    if (host_str(ctx, host_arg(argc, argv, 0), &kind) < 0 ||
-        host_str(ctx, host_arg(argc, argv, 1), &hash_name) < 0 ||
-        bytes_arg(ctx, argc, argv, 2, &job.secret) < 0 ||
-        bytes_arg(ctx, argc, argv, 3, &job.salt) < 0 ||
-        host_int64(ctx, host_arg(argc, argv, 5), &len) < 0)
-        return JS_EXCEPTION;
-    job.is_hkdf = str_eq_c(kind, "HKDF");
-    if (job.is_hkdf ? bytes_arg(ctx, argc, argv, 4, &job.info) < 0
-                    : host_int64(ctx, host_arg(argc, argv, 4), &iterations) < 0)
-        return JS_EXCEPTION;
-    if (len < 0 || len > MAX_RANDOM || iterations < 0 || iterations > 100000000)
-        return host_throw(ctx, "deriveBits(): the length or the number of iterations is too large");
-    job.hash = hash_name.ptr;
-    job.iterations = (unsigned)iterations;
-    out = mem_alloc((size_t)len + 1);
-    if (!crypto_derive_run(&job, out, (size_t)len)) {
-        mem_free(out);
-        return JS_NULL;
-    }
-    return host_array_buffer_take(ctx, out, (size_t)len);
-}
-
-static const JSCFunctionListEntry natives[] = {
-    JS_CFUNC_DEF("random", 1, native_random), JS_CFUNC_DEF("cipher", 7, native_cipher),
-    JS_CFUNC_DEF("derive", 6, native_derive), JS_CFUNC_DEF("hmac", 4, hmac),
-    JS_CFUNC_MAGIC_DEF("sha1", 2, hash, 2),   JS_CFUNC_MAGIC_DEF("sha256", 2, hash, 3),
-    JS_CFUNC_MAGIC_DEF("sha384", 2, hash, 4), JS_CFUNC_MAGIC_DEF("sha512", 2, hash, 5),
-};
-
-/* The global `crypto` is made when it is first read, and is an ordinary property then. */
-static JSValue get_crypto(JSContext *ctx, JSValueConst this_val)
-{
-    JSValue global = JS_GetGlobalObject(ctx);
-    JSValue native = JS_NewObject(ctx);
-    JSValue crypto;
-
-    (void)this_val;
-    JS_SetPropertyFunctionList(ctx, native, natives, COUNT_OF(natives));
-    crypto = js_part_call(ctx, &js_part_webcrypto, native);
-    JS_FreeValue(ctx, native);
-    if (!JS_IsException(crypto) &&
-        JS_DefinePropertyValueStr(ctx, global, "crypto", JS_DupValue(ctx, crypto),
-                                  JS_PROP_CONFIGURABLE | JS_PROP_WRITABLE) < 0) {
-        JS_FreeValue(ctx, crypto);
-        crypto = JS_EXCEPTION;
-    }
-    JS_FreeValue(ctx, global);
-    return crypto;
-}
-
-static const JSCFunctionListEntry global_entries[] = {
-    JS_CGETSET_DEF("crypto", get_crypto, NULL),
-};
-
-static int add_globals(JSContext *ctx, JSValueConst global)
-{
-    JS_SetPropertyFunctionList(ctx, global, global_entries, COUNT_OF(global_entries));
-    return 0;
-}
-
-static struct host_class *const classes[] = {&hasher_class, NULL};
+static struct host_class *const classes[] = {&hasher_class, &crypto_key_class, NULL};
 
 const struct host_module mod_crypto = {
     .name = "k6/crypto",
@@ -475,7 +361,6 @@ const struct host_module mod_crypto = {
     .function_count = COUNT_OF(functions),
     .classes = classes,
     .init = prepare,
-    .globals = add_globals,
     .worker_init = load_providers,
     .worker_deinit = unload_providers,
 };
