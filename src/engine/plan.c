@@ -228,7 +228,7 @@ static void deal_arrivals(struct plan *p, const struct scenario *s, const struct
         struct plan_part *part = part_of(p, s->index, i);
 
         part->arrival_weight = weights[i];
-        segment_copy(&part->arrivals, segment);
+        segment_for_arrivals(segment, s->max_vus, &part->arrivals);
         segment_nest_weighted(&part->arrivals, weights, p->workers, i);
     }
     mem_free(weights);

@@ -12,7 +12,6 @@
 
 #define DEFAULT_GRACE (30 * NSEC_PER_SEC)
 #define DEFAULT_MAX_DURATION (600 * NSEC_PER_SEC)
-#define MAX_VUS UINT64_C(100000000)
 
 static const struct {
     const char *name;
@@ -351,7 +350,7 @@ static int read_scenario(const char *name, const json_t *json, struct scenario_l
         s->max_vus = s->vus;
     if (err == 0 && s->vus == 0 && s->max_vus == 0)
         err = diag_set(d, ERR_INVALID, "vus must be more than 0");
-    if (err == 0 && s->max_vus > MAX_VUS)
+    if (err == 0 && s->max_vus > SCENARIO_MAX_VUS)
         err = diag_set(d, ERR_INVALID, "more than 100 million VUs");
     if (err)
         diag_prefix(d, "scenario '%s'", name);
@@ -457,17 +456,18 @@ uint64_t scenarios_most_vus(const struct scenario_list *list, const uint64_t *vu
     return most;
 }
 
-/* --- description -------------------------------------------------------------------------- */
-
-static void describe_rate(const struct scenario *s, struct buf *out)
+double scenario_most_rate(const struct scenario *s)
 {
     uint64_t most = s->start_rate;
 
+    if (s->kind != EXECUTOR_CONSTANT_ARRIVAL_RATE && s->kind != EXECUTOR_RAMPING_ARRIVAL_RATE)
+        return 0;
     for (size_t i = 0; i < s->stage_count; i++)
         most = s->stages[i].target > most ? s->stages[i].target : most;
-    buf_printf(out, "%.2f iterations/s",
-               (double)most * (double)NSEC_PER_SEC / (double)s->unit_nsec);
+    return (double)most * (double)NSEC_PER_SEC / (double)s->unit_nsec;
 }
+
+/* --- description -------------------------------------------------------------------------- */
 
 /* What comes before the parentheses. */
 static void describe_work(const struct scenario *s, struct buf *out)
@@ -498,7 +498,7 @@ static void describe_work(const struct scenario *s, struct buf *out)
     case EXECUTOR_RAMPING_ARRIVAL_RATE:
         if (s->kind == EXECUTOR_RAMPING_ARRIVAL_RATE)
             buf_append_c(out, "Up to ");
-        describe_rate(s, out);
+        buf_printf(out, "%.2f iterations/s", scenario_most_rate(s));
         buf_printf(out, " for %s", duration);
         if (s->kind == EXECUTOR_RAMPING_ARRIVAL_RATE)
             buf_printf(out, " over %zu stages", s->stage_count);

@@ -14,6 +14,8 @@
 
 struct options;
 
+#define SCENARIO_MAX_VUS UINT64_C(100000000)
+
 enum executor_kind {
     EXECUTOR_SHARED_ITERATIONS,
     EXECUTOR_PER_VU_ITERATIONS,
@@ -65,6 +67,15 @@ int64_t scenarios_duration(const struct scenario_list *list);
 
 /* The most VUs at one time, with vus[i] of them in scenario i: those that don't overlap share. */
 uint64_t scenarios_most_vus(const struct scenario_list *list, const uint64_t *vus);
+
+/* Multiplies the load by num/den (both above 0): VUs, the targets of ramps, shared iterations
+ * (those of per-vu-iterations are per VU), rounded half up but never to 0 where there was
+ * something; rates exactly, by a longer timeUnit where they don't divide. Times stay. ERR_LIMIT
+ * when a number gets too large: the list is of no use then. */
+MUST_USE int scenarios_scale(struct scenario_list *list, uint64_t num, uint64_t den);
+
+/* The most iterations per second of an arrival rate; 0: it is none. */
+double scenario_most_rate(const struct scenario *s);
 
 /* "2 looping VUs for 1s (gracefulStop: 30s)": heap. */
 char *scenario_describe(const struct scenario *s);

@@ -45,6 +45,19 @@ static uint64_t stripe_scale(const struct stripe *s, uint64_t total)
     return total / s->cycle * s->count + positions_below(s, total % s->cycle);
 }
 
+/* Who gets the next number: (owned + 1) / weight, compared without division; `parts`: nobody. */
+static size_t next_owner(const uint64_t *weights, size_t parts, const uint64_t *owned)
+{
+    size_t next = parts;
+
+    for (size_t i = 0; i < parts; i++) {
+        if (owned[i] < weights[i] && (next == parts || (uint128)(owned[i] + 1) * weights[next] <
+                                                           (uint128)(owned[next] + 1) * weights[i]))
+            next = i;
+    }
+    return next;
+}
+
 /* Deals the numbers of one cycle to parts with these weights, whose sum is the cycle, and keeps
  * those of part `index`. */
 static struct stripe deal(const uint64_t *weights, size_t parts, size_t index)
@@ -57,15 +70,8 @@ static struct stripe deal(const uint64_t *weights, size_t parts, size_t index)
         s.cycle += weights[i];
     s.positions = mem_calloc(s.count ? s.count : 1, sizeof *s.positions);
     for (uint64_t at = 0; at < s.cycle && kept < s.count; at++) {
-        size_t next = parts;
+        size_t next = next_owner(weights, parts, owned);
 
-        for (size_t i = 0; i < parts; i++) {
-            /* (owned + 1) / weight, compared without division */
-            if (owned[i] < weights[i] &&
-                (next == parts ||
-                 (uint128)(owned[i] + 1) * weights[next] < (uint128)(owned[next] + 1) * weights[i]))
-                next = i;
-        }
         owned[next]++;
         if (next == index)
             s.positions[kept++] = at;
@@ -98,18 +104,22 @@ void segment_deinit(struct segment *s)
     segment_init(s);
 }
 
+static struct stripe copy_stripe(const struct stripe *src)
+{
+    struct stripe s = *src;
+
+    if (s.positions)
+        s.positions = mem_dup(s.positions, s.count * sizeof(uint64_t));
+    if (s.weights)
+        s.weights = mem_dup(s.weights, s.parts * sizeof(uint64_t));
+    return s;
+}
+
 void segment_copy(struct segment *dst, const struct segment *src)
 {
     segment_init(dst);
-    for (size_t i = 0; i < src->depth; i++) {
-        struct stripe stripe = src->stripes[i];
-
-        if (stripe.positions)
-            stripe.positions = mem_dup(stripe.positions, stripe.count * sizeof(uint64_t));
-        if (stripe.weights)
-            stripe.weights = mem_dup(stripe.weights, stripe.parts * sizeof(uint64_t));
-        push(dst, stripe);
-    }
+    for (size_t i = 0; i < src->depth; i++)
+        push(dst, copy_stripe(&src->stripes[i]));
 }
 
 void segment_nest_equal(struct segment *s, uint64_t index, uint64_t count)
@@ -146,33 +156,57 @@ void segment_nest_weighted(struct segment *s, const uint64_t *weights, size_t co
 }
 
 /* How many of `total` each part of a level owns. */
-static uint64_t part_scale(const struct stripe *level, size_t part, uint64_t total)
+static void level_shares(const struct stripe *level, uint64_t total, uint64_t *shares)
 {
-    struct stripe other;
-    uint64_t share;
+    uint64_t rest;
 
-    if (!level->weights)
-        return total / level->cycle + (part < total % level->cycle);
-    other = deal(level->weights, level->parts, part);
-    share = other.count ? stripe_scale(&other, total) : 0;
-    mem_free(other.positions);
-    mem_free(other.weights);
-    return share;
+    memset(shares, 0, level->parts * sizeof *shares);
+    if (level->cycle == 0)
+        return; /* nobody has a weight */
+    rest = total % level->cycle;
+    if (!level->weights) {
+        for (size_t part = 0; part < level->parts; part++)
+            shares[part] = total / level->cycle + (part < rest);
+        return;
+    }
+    for (uint64_t at = 0; at < rest; at++)
+        shares[next_owner(level->weights, level->parts, shares)]++;
+    for (size_t part = 0; part < level->parts; part++)
+        shares[part] += total / level->cycle * level->weights[part];
+}
+
+/* Pushes a level of `s`, which has `vus` VUs in all, divided by its parts' VUs or as it is; returns
+ * the VUs of the part. */
+static uint64_t push_level(struct segment *s, const struct stripe *level, uint64_t vus,
+                           bool only_without)
+{
+    uint64_t *shares = mem_calloc(level->parts, sizeof *shares);
+    bool by_vus = !only_without;
+
+    level_shares(level, vus, shares);
+    for (size_t part = 0; part < level->parts && vus > 0; part++)
+        by_vus |= shares[part] == 0;
+    if (by_vus)
+        segment_nest_weighted(s, shares, level->parts, level->index);
+    else
+        push(s, copy_stripe(level));
+    vus = shares[level->index];
+    mem_free(shares);
+    return vus;
 }
 
 void segment_by_vus(const struct segment *s, uint64_t vus, struct segment *out)
 {
     segment_init(out);
-    for (size_t i = 0; i < s->depth; i++) {
-        const struct stripe *level = &s->stripes[i];
-        uint64_t *shares = mem_calloc(level->parts, sizeof *shares);
+    for (size_t i = 0; i < s->depth; i++)
+        vus = push_level(out, &s->stripes[i], vus, false);
+}
 
-        for (size_t part = 0; part < level->parts; part++)
-            shares[part] = part_scale(level, part, vus);
-        segment_nest_weighted(out, shares, level->parts, level->index);
-        vus = shares[level->index];
-        mem_free(shares);
-    }
+void segment_for_arrivals(const struct segment *s, uint64_t vus, struct segment *out)
+{
+    segment_init(out);
+    for (size_t i = 0; i < s->depth; i++)
+        vus = push_level(out, &s->stripes[i], vus, true);
 }
 
 uint64_t segment_scale(const struct segment *s, uint64_t total)

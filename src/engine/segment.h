@@ -60,6 +60,11 @@ void segment_nest_weighted(struct segment *s, const uint64_t *weights, size_t co
  */
 void segment_by_vus(const struct segment *s, uint64_t vus, struct segment *out);
 
+/* The segment that divides the arrivals of a scenario with `vus` VUs: `s`, but at a level where
+ * some part has no VU arrivals are divided as VUs are, so that none comes where nobody could run
+ * it. */
+void segment_for_arrivals(const struct segment *s, uint64_t vus, struct segment *out);
+
 /* How many of the numbers 0 .. total-1 the segment owns. */
 uint64_t segment_scale(const struct segment *s, uint64_t total);
 

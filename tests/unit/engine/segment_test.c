@@ -193,3 +193,37 @@ TEST(pacer_vus_come_and_go_at_the_crossings)
     CHECK_EQ(pacer_max_vus(0, stages, 4), 10);
     CHECK_EQ(pacer_vus_at(0, stages, 4, 5 * SECOND), 5);
 }
+
+/* Three VUs and hundreds of arrivals over more parts than that, nested. */
+TEST(segment_arrivals_come_where_vus_are)
+{
+    static const uint64_t weights[] = {5, 1, 3, 1};
+
+    for (uint64_t vus = 1; vus < 40; vus++) {
+        uint64_t arrivals = 0;
+        uint64_t owned = 0;
+
+        for (size_t i = 0; i < 4; i++) {
+            for (size_t j = 0; j < 3; j++) {
+                struct segment s;
+                struct segment by;
+                uint64_t own;
+
+                segment_init(&s);
+                segment_nest_weighted(&s, weights, 4, i);
+                segment_nest_equal(&s, j, 3);
+                segment_for_arrivals(&s, vus, &by);
+                own = segment_scale(&s, vus);
+                CHECK(own > 0 || segment_scale(&by, 1000) == 0);
+                /* Where all have some, nothing changes. */
+                CHECK(vus < 38 || segment_scale(&by, 333) == segment_scale(&s, 333));
+                owned += own;
+                arrivals += segment_scale(&by, 333);
+                segment_deinit(&s);
+                segment_deinit(&by);
+            }
+        }
+        CHECK_EQ(owned, vus);
+        CHECK_EQ(arrivals, 333);
+    }
+}
