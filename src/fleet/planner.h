@@ -5,7 +5,8 @@
  *
  * The operator says, per region, a share of the test (`us-east-1=50%`, `us-east-1=50`: any numbers,
  * in proportion; percents must add up to 100) or VUs at the peak (`us-east-1=50vus`: the script's
- * load is scaled so that the regions' VUs are exactly these), or names regions alone (equal shares;
+ * load is scaled so that the regions' VUs are exactly these; of several scenarios at one time each
+ * is rounded), or names regions alone (equal shares;
  * with --load per-region each runs the whole script's load). Nothing said: the script's
  * options.cloud.distribution, or all regions that have idle agents, equally. */
 #ifndef FLEET_PLANNER_H
@@ -29,7 +30,7 @@ enum share_kind { SHARE_WEIGHT, SHARE_PERCENT, SHARE_VUS, SHARE_EQUAL };
 
 struct region_share {
     char *region;    /* owned */
-    uint64_t weight; /* in millionths of a unit for percents and weights, so that 33.3% is exact */
+    uint64_t weight; /* VUs; of percents and weights millionths, so that 33.3% is exact */
     uint32_t agents; /* how many agents to use; 0: as many as its load needs */
 };
 
@@ -68,7 +69,7 @@ struct planner_load {
 void planner_load_of(const struct scenario_list *scenarios, struct planner_load *out);
 
 struct plan_level {
-    uint64_t *weights; /* owned */
+    uint64_t *weights; /* owned; NULL: `count` equal parts */
     size_t count;
     size_t index;
 };
@@ -91,20 +92,24 @@ struct fleet_plan {
     size_t count;
 };
 
-/* ERR_LIMIT when something does not fit, with the arithmetic: needed, had, where, and the way out
+/* Shares of 0 entries: all regions with idle agents, equally (as many as there are VUs).
+ * ERR_LIMIT when something does not fit, with the arithmetic: needed, had, where, and the way out
  * ("region eu-central-1 needs 400 VUs, its 2 idle agents take 300 (a1: 150, a2: 150): start another
  * agent there, give it a smaller share or ..."); ERR_INVALID when a region has no agents, naming
  * those that have. Agents of a region are used as many as the load needs, largest first, spread
  * over zones in turn; with `agents` given exactly so many. Weights of agents: equal when all can
- * take an equal share, else by capacity. */
+ * take an equal share, else by capacity. A region that would get no VU at all, and more agents than
+ * VUs, are refused too. A line for each region that does not fit. */
 MUST_USE int planner_plan(const struct shares *shares, const struct planner_load *load,
                           const struct planner_agent *agents, size_t count, struct fleet_plan *out,
                           struct diag *d);
 void fleet_plan_deinit(struct fleet_plan *p);
 
 /* A lost part over the agents that stay in its region: new parts whose paths are the lost one's
- * with one more level. `next_id` is the first id. ERR_LIMIT when nobody is there or they can't take
- * it (then `out` holds the best there is when `anyway`, so that the load goes on saturated). */
+ * with one more level. `agents` may take some: those that are idle (this run aside), with what each
+ * can take on top of what it has; all of the region's are used. `next_id` is the first id.
+ * ERR_LIMIT when nobody is there or they can't take it (then `out` holds the best there is when
+ * `anyway`, so that the load goes on saturated: no part at all when nobody is there). */
 MUST_USE int planner_split(const struct fleet_part *lost, const struct planner_agent *agents,
                            size_t count, uint32_t next_id, bool anyway, struct fleet_plan *out,
                            struct diag *d);
