@@ -39,6 +39,7 @@ struct tls_config *tls_config_new(void)
     struct tls_config *c = mem_zalloc(sizeof *c);
 
     c->keylog_fd = -1;
+    c->provider = OSSL_PROVIDER_load(NULL, "default");
     return c;
 }
 
@@ -64,6 +65,8 @@ void tls_config_free(struct tls_config *c)
     sk_X509_pop_free(c->roots, X509_free);
     if (c->keylog_fd >= 0)
         close(c->keylog_fd);
+    if (c->provider)
+        OSSL_PROVIDER_unload(c->provider);
     mem_free(c);
 }
 

@@ -2,6 +2,7 @@
 #ifndef NET_TLS_INTERNAL_H
 #define NET_TLS_INTERNAL_H
 
+#include <openssl/provider.h>
 #include <openssl/ssl.h>
 
 #include "net/tls.h"
@@ -24,6 +25,9 @@ struct tls_config {
     size_t cert_count;
     STACK_OF(X509) * roots; /* NULL: none */
     int keylog_fd;          /* -1: none */
+    /* What OpenSSL would load by itself, unless somebody has loaded another one by name (k6/crypto
+     * does, for MD4) and perhaps unloaded it since. */
+    OSSL_PROVIDER *provider;
 };
 
 struct tls_context {
