@@ -166,3 +166,52 @@ void pb_put_bytes(struct buf *out, uint32_t number, struct str bytes)
     pb_put_varint(out, bytes.len);
     buf_append_str(out, bytes);
 }
+
+void pb_put_text(struct buf *out, uint32_t number, struct str text)
+{
+    if (str_is_utf8(text)) {
+        pb_put_bytes(out, number, text);
+        return;
+    }
+    pb_put_tag(out, number, PB_BYTES);
+    pb_put_varint(out, text.len);
+    for (size_t i = 0; i < text.len; i++)
+        buf_append_char(out, (unsigned char)text.ptr[i] < 0x80 ? text.ptr[i] : '?');
+}
+
+void pb_put_uint(struct buf *out, uint32_t number, uint64_t value)
+{
+    pb_put_tag(out, number, PB_VARINT);
+    pb_put_varint(out, value);
+}
+
+void pb_put_double(struct buf *out, uint32_t number, double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    pb_put_tag(out, number, PB_FIXED64);
+    pb_put_fixed64(out, bits);
+}
+
+size_t pb_begin(struct buf *out, uint32_t number)
+{
+    pb_put_tag(out, number, PB_BYTES);
+    return out->len;
+}
+
+/* The length goes in front of the content, which moves behind it. */
+void pb_end(struct buf *out, size_t start)
+{
+    char head[10];
+    size_t len = out->len - start;
+    size_t head_len;
+
+    pb_put_varint(out, len);
+    if (buf_is_over(out))
+        return;
+    head_len = out->len - start - len;
+    memcpy(head, out->data + start + len, head_len);
+    memmove(out->data + start + head_len, out->data + start, len);
+    memcpy(out->data + start, head, head_len);
+}

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/compiler.h"
 #include "base/str.h"
 
 enum pb_wire_type {
@@ -51,6 +52,15 @@ void pb_put_tag(struct buf *out, uint32_t number, enum pb_wire_type type);
 void pb_put_fixed32(struct buf *out, uint32_t value);
 void pb_put_fixed64(struct buf *out, uint64_t value);
 void pb_put_bytes(struct buf *out, uint32_t number, struct str bytes);
+/* A string field, which must be UTF-8: other bytes above 0x7f become "?". */
+void pb_put_text(struct buf *out, uint32_t number, struct str text);
+void pb_put_uint(struct buf *out, uint32_t number, uint64_t value);
+void pb_put_double(struct buf *out, uint32_t number, double value);
+
+/* A message within the message, or a packed list: what is appended between the two. They nest.
+ * `start` is what pb_begin returned. */
+MUST_USE size_t pb_begin(struct buf *out, uint32_t number);
+void pb_end(struct buf *out, size_t start);
 
 static inline int64_t pb_unzigzag(uint64_t value)
 {
