@@ -20,8 +20,9 @@ package(protobufc libprotobuf-c)
 
 find_program(PROTOC_C NAMES protoc-c REQUIRED)
 
-# gumbo and wslay ship no usable .pc file everywhere; both are one library and one header.
+# gumbo, snappy and wslay ship no usable .pc file everywhere; each is one library and one header.
 find_library(GUMBO_LIBRARY gumbo REQUIRED)
+find_library(SNAPPY_LIBRARY snappy REQUIRED)
 find_library(WSLAY_LIBRARY wslay REQUIRED)
 
 include(cmake/quickjs.cmake)

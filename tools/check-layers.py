@@ -34,6 +34,7 @@ PACKAGES = {
     r"wslay/": ["proto"],
     r"quickjs\.h": ["script"],
     r"gumbo\.h": ["script"],
+    r"snappy-c\.h": ["output"],
     r"sys/epoll\.h": ["loop", "shop"],
     r"nats": ["fleet"],
     r"(fleet\.pb-c|protobuf-c/.*)\.h": ["fleet"],

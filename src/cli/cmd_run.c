@@ -93,6 +93,10 @@ static void on_tick(void *arg, struct run_tick *tick)
         for (size_t j = 0; j < s->output_count; j++)
             s->outputs[j]->ops->window(s->outputs[j], tick->windows[i]);
     }
+    for (size_t j = 0; j < s->output_count; j++) {
+        if (s->outputs[j]->ops->tick)
+            s->outputs[j]->ops->tick(s->outputs[j], clock_wall());
+    }
     if (tick->is_last || s->thresholds.count == 0)
         return;
     run_nsec = run_state_duration(run_get_state(s->run), clock_now());
@@ -202,9 +206,9 @@ int cmd_run(const struct args *args)
         return code;
     code = load_scenarios(&s.test);
     if (code == 0)
-        code = session_set_up(&s);
-    if (code == 0)
         code = open_loop(&s);
+    if (code == 0)
+        code = session_set_up(&s);
     if (code == 0)
         code = make_run(&s);
     if (code == 0) {

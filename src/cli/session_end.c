@@ -143,8 +143,13 @@ static void say_crossed(const struct session *s)
     mem_free((void *)list);
 }
 
+/* All of them begin to end before the first is waited for. */
 static void stop_outputs(struct session *s)
 {
+    for (size_t i = 0; i < s->output_count; i++) {
+        if (s->outputs[i]->ops->end)
+            s->outputs[i]->ops->end(s->outputs[i], clock_wall());
+    }
     for (size_t i = 0; i < s->output_count; i++) {
         struct diag d = DIAG_INIT;
 

@@ -140,6 +140,8 @@ static int open_output(struct session *s, struct str spec, struct diag *d)
         .thresholds = &s->thresholds,
         .system_tags = (const char *const *)s->system_tags,
         .env = get_env,
+        .environment = environ,
+        .loop = s->loop,
     };
     struct output *output;
     int err = output_new(spec, &context, &output, d);
@@ -148,7 +150,7 @@ static int open_output(struct session *s, struct str spec, struct diag *d)
         return err;
     s->outputs = mem_reallocarray((void *)s->outputs, s->output_count + 1, sizeof *s->outputs);
     s->outputs[s->output_count++] = output;
-    s->needs_samples |= output->ops->needs_samples;
+    s->needs_samples |= output->needs_samples;
     return 0;
 }
 

@@ -123,7 +123,7 @@ static void csv_free(struct output *base)
     mem_free(o);
 }
 
-static const struct output_ops csv_ops = {true, csv_window, csv_stop, csv_free};
+static const struct output_ops csv_ops = {.window = csv_window, .stop = csv_stop, .free = csv_free};
 
 static int parse_time(struct str name, enum csv_time *out, struct diag *d)
 {
@@ -189,6 +189,7 @@ struct output *output_csv_new(struct str arg, const struct output_context *conte
         return NULL;
     o = mem_zalloc(sizeof *o);
     o->base.ops = &csv_ops;
+    o->base.needs_samples = true;
     o->base.description = mem_printf("csv (%.*s)", STR_ARG(path));
     o->context = *context;
     o->file = file;

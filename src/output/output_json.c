@@ -137,7 +137,8 @@ static void json_free(struct output *base)
     mem_free(o);
 }
 
-static const struct output_ops json_ops = {true, json_window, json_stop, json_free};
+static const struct output_ops json_ops = {
+    .window = json_window, .stop = json_stop, .free = json_free};
 
 struct output *output_json_new(struct str arg, const struct output_context *context, struct diag *d)
 {
@@ -148,6 +149,7 @@ struct output *output_json_new(struct str arg, const struct output_context *cont
         return NULL;
     o = mem_zalloc(sizeof *o);
     o->base.ops = &json_ops;
+    o->base.needs_samples = true;
     o->base.description = arg.len ? mem_printf("json (%.*s)", STR_ARG(arg)) : mem_strdup("json");
     o->context = *context;
     o->file = file;

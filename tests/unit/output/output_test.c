@@ -60,7 +60,8 @@ static void begin(struct fixture *f)
     CHECK_EQ(totals_add_submetric(f->totals, totals_find(f->totals, STR("http_req_duration")),
                                   STR("expected_response:true"), &sub, NULL),
              0);
-    f->context = (struct output_context){f->totals, &f->thresholds, columns, no_env};
+    f->context = (struct output_context){
+        .totals = f->totals, .thresholds = &f->thresholds, .system_tags = columns, .env = no_env};
 }
 
 static void end(struct fixture *f)
@@ -155,7 +156,7 @@ static char *written(const char *kind, const char *name, const char *want_descri
     path = mem_printf("%s/%s", f.folder, name);
     spec = mem_printf("%s=%s", kind, path);
     CHECK_EQ(output_new(str_of(spec), &f.context, &o, NULL), 0);
-    CHECK(o->ops->needs_samples);
+    CHECK(o->needs_samples);
     CHECK(strncmp(o->description, want_description, strlen(want_description)) == 0);
     CHECK_EQ(feed(&f, o, NULL), 0);
     text = take_file(path);
@@ -312,8 +313,8 @@ static void check_refused(const char *spec, const char *part)
 
 TEST(output_wrong_specs_say_what_is_right)
 {
-    check_refused("pigeon=x", "json and csv");
-    check_refused("statsd", "removed");
+    check_refused("pigeon=x", "there are json, csv");
+    check_refused("kafka", "there is no output 'kafka'");
     check_refused("csv=fileName=x.csv,timeFormat=noon", "rfc3339_nano");
     check_refused("csv=colour=red", "'colour'");
     check_refused("json=/no/such/folder/x.json", "/no/such/folder/x.json");
