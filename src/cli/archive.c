@@ -14,9 +14,14 @@
 #include "output/json_text.h"
 #include "script/files.h"
 
-enum { MAX_ENTRY = 512 * 1024 * 1024 };
+enum { MAX_ENTRY = 512 * 1024 * 1024, MAX_ENTRIES = 100000 };
+#define MAX_TOTAL ((size_t)2 * 1024 * 1024 * 1024) /* of all files, unpacked */
 
 /* --- reading ------------------------------------------------------------------------------ */
+
+/* An archive may be a stranger's, sent to an agent. Its script sees the regular files that it holds
+ * and nothing else: they are never unpacked to the disk, links and devices are passed over, and a
+ * name that is not among them is refused. */
 
 static int refuse(void *arg, const char *path, size_t max, char **data, size_t *len, struct diag *d)
 {
@@ -63,6 +68,8 @@ static char *url_of_entry(const char *name)
 
 struct reading {
     struct archive_content *out;
+    size_t count; /* of entries, and the bytes of their files */
+    size_t total;
     char *main_data;
     size_t main_len;
 };
@@ -73,6 +80,7 @@ static int take_entry(struct reading *r, const char *name, struct buf *data, str
     char *url;
 
     if (strcmp(name, "metadata.json") == 0) {
+        json_decref(r->out->metadata); /* the last one counts */
         r->out->metadata = json_loadb(data->data ? data->data : "", data->len, 0, &error);
         if (!r->out->metadata)
             return diag_set(d, ERR_SYNTAX, "the archive's metadata.json is no JSON: %s",
@@ -80,6 +88,7 @@ static int take_entry(struct reading *r, const char *name, struct buf *data, str
         return 0;
     }
     if (strcmp(name, "data") == 0) {
+        mem_free(r->main_data);
         r->main_len = data->len;
         r->main_data = buf_take(data);
         return 0;
@@ -91,6 +100,30 @@ static int take_entry(struct reading *r, const char *name, struct buf *data, str
     return 0;
 }
 
+static int read_file(struct archive *tar, struct archive_entry *entry, struct reading *r,
+                     struct diag *d)
+{
+    const char *name = archive_entry_pathname(entry);
+    size_t room = MAX_TOTAL - r->total < MAX_ENTRY ? MAX_TOTAL - r->total : MAX_ENTRY;
+    struct buf data = BUF_INIT(room);
+    int err = ERR_SYNTAX;
+
+    if ((uint64_t)archive_entry_size(entry) > room)
+        err = ERR_LIMIT;
+    else if (name)
+        err = read_entry(tar, &data);
+    r->total += data.len;
+    if (err == ERR_LIMIT)
+        diag_set(d, err, "the archive is too large at '%s': %zu bytes a file and %zu in all", name,
+                 (size_t)MAX_ENTRY, MAX_TOTAL);
+    else if (err)
+        diag_set(d, err, "the archive is damaged at '%s'", name ? name : "");
+    else
+        err = take_entry(r, name, &data, d);
+    buf_deinit(&data);
+    return err;
+}
+
 static int read_entries(struct archive *tar, struct reading *r, struct diag *d)
 {
     struct archive_entry *entry;
@@ -98,17 +131,13 @@ static int read_entries(struct archive *tar, struct reading *r, struct diag *d)
 
     while ((status = archive_read_next_header(tar, &entry)) == ARCHIVE_OK ||
            status == ARCHIVE_WARN) {
-        struct buf data = BUF_INIT(MAX_ENTRY);
         int err = 0;
 
+        if (++r->count > MAX_ENTRIES)
+            return diag_set(d, ERR_LIMIT, "the archive has more than %d entries", MAX_ENTRIES);
         /* A hard link stands for `data`, which is put in under its URL below. */
-        if (archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry)) {
-            err = read_entry(tar, &data);
-            err = err ? diag_set(d, err, "the archive is damaged at '%s'",
-                                 archive_entry_pathname(entry))
-                      : take_entry(r, archive_entry_pathname(entry), &data, d);
-        }
-        buf_deinit(&data);
+        if (archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry))
+            err = read_file(tar, entry, r, d);
         if (err)
             return err;
     }

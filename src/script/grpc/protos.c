@@ -18,7 +18,9 @@ enum {
 };
 
 /* The .proto files of one load(), copied into a folder where protoc finds them under the names by
- * which they import each other: a script may come from an archive. */
+ * which they import each other: a script may come from an archive. Names are the script's, which
+ * may be a stranger's: nothing is written outside of the folder, and protoc gets paths, which are
+ * neither flags nor argument files to it. */
 struct job {
     JSContext *ctx;
     struct vu *vu;
@@ -72,6 +74,7 @@ static void make_folders(const char *path, size_t from)
     mem_free(copy);
 }
 
+/* `name` is plain. */
 static int write_copy(struct job *j, struct str name, const struct file *file)
 {
     char *path = mem_printf("%s/%.*s", j->work, STR_ARG(name));
@@ -103,7 +106,7 @@ static bool is_plain(struct str name)
     return true;
 }
 
-static int copy_file(struct job *j, struct str name);
+static int copy_file(struct job *j, struct str name, struct str copy);
 
 /* Finds `import "x";` and `import public "x";` line by line; what is not found is protoc's to
  * complain of, or its own (google/protobuf). */
@@ -119,19 +122,20 @@ static int copy_imports(struct job *j, const struct file *file)
             continue;
         str_cut(&line, '"');
         name = str_cut(&line, '"');
-        if (is_plain(name) && copy_file(j, name) < 0)
+        if (is_plain(name) && copy_file(j, name, name) < 0)
             return -1;
     }
     return 0;
 }
 
-static int copy_file(struct job *j, struct str name)
+/* Finds a file by its name, and copies it under the plain name `copy`. */
+static int copy_file(struct job *j, struct str name, struct str copy)
 {
     const struct file *file;
 
-    if (map_get(&j->names, name))
+    if (map_get(&j->names, copy))
         return 0;
-    map_set(&j->names, name, j);
+    map_set(&j->names, copy, j);
     file = find_file(j, name);
     if (!file)
         return 0;
@@ -139,8 +143,18 @@ static int copy_file(struct job *j, struct str name)
         host_throw(j->ctx, "client.load(): more than %d files import each other", FILES_MAX);
         return -1;
     }
-    map_set(&j->paths, name, mem_strdup(files_path(str_of(file->url)).ptr));
-    return write_copy(j, name, file) < 0 ? -1 : copy_imports(j, file);
+    map_set(&j->paths, copy, mem_strdup(files_path(str_of(file->url)).ptr));
+    return write_copy(j, copy, file) < 0 ? -1 : copy_imports(j, file);
+}
+
+/* The name under which the `index`th file of a load() is copied: its own, by which others import
+ * it, unless that leads elsewhere ("../protos/x.proto"). */
+static char *root_name(struct str name, size_t index)
+{
+    if (is_plain(name))
+        return str_dup(name);
+    return mem_printf("load-%zu/%.*s", index,
+                      STR_ARG(str_from_index(name, (size_t)(str_rfind(name, '/') + 1))));
 }
 
 /* --- protoc ------------------------------------------------------------------------------- */
@@ -166,7 +180,8 @@ static void throw_messages(struct job *j, struct str text)
         JS_ThrowSyntaxError(j->ctx, "%.*s", STR_ARG(line));
 }
 
-static int run_protoc(struct job *j, const struct str *files, size_t count, struct buf *set)
+/* `names`: of the copies. */
+static int run_protoc(struct job *j, char *const *names, size_t count, struct buf *set)
 {
     struct buf messages = BUF_INIT(MESSAGES_MAX);
     char **argv = mem_calloc(count + 8, sizeof *argv);
@@ -179,7 +194,7 @@ static int run_protoc(struct job *j, const struct str *files, size_t count, stru
     argv[argc++] = mem_strdup("--include_imports");
     argv[argc++] = mem_strdup("--descriptor_set_out=/dev/stdout");
     for (size_t i = 0; i < count; i++)
-        argv[argc++] = mem_strndup(files[i].ptr, files[i].len);
+        argv[argc++] = mem_printf("%s/%s", j->work, names[i]);
     err = child_run(argv, STR(""), set, &messages, &code);
     if (err == -ENOENT)
         host_throw(j->ctx,
@@ -211,11 +226,31 @@ static void remove_folder(const char *path)
     buf_deinit(&err_out);
 }
 
+static int copy_roots(struct job *j, const struct str *files, char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        names[i] = root_name(files[i], i);
+        if (!is_plain(str_of(names[i]))) {
+            host_throw(j->ctx, "client.load(): '%.*s' is no name of a file", STR_ARG(files[i]));
+            return -1;
+        }
+        if (copy_file(j, files[i], str_of(names[i])) < 0)
+            return -1;
+        if (!map_get(&j->paths, str_of(names[i]))) {
+            host_throw(j->ctx, "client.load(): %.*s was not found in any of the import paths",
+                       STR_ARG(files[i]));
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int compile(struct job *j, const struct str *files, size_t count, struct buf *set)
 {
     const char *base = getenv("TMPDIR");
     char *work = mem_printf("%s/gale-protos-XXXXXX", base && *base ? base : "/tmp");
-    int err = 0;
+    char **names;
+    int err;
 
     j->work = mkdtemp(work);
     if (!j->work) {
@@ -225,19 +260,16 @@ static int compile(struct job *j, const struct str *files, size_t count, struct 
     }
     map_init(&j->names);
     map_init(&j->paths);
-    for (size_t i = 0; i < count && err == 0; i++) {
-        err = copy_file(j, files[i]);
-        if (err == 0 && !map_get(&j->paths, files[i])) {
-            host_throw(j->ctx, "client.load(): %.*s was not found in any of the import paths",
-                       STR_ARG(files[i]));
-            err = -1;
-        }
-    }
+    names = mem_calloc(count + 1, sizeof *names);
+    err = copy_roots(j, files, names, count);
     if (err == 0)
-        err = run_protoc(j, files, count, set);
+        err = run_protoc(j, names, count, set);
     remove_folder(work);
     map_deinit(&j->names);
     map_deinit_with(&j->paths, mem_free);
+    for (size_t i = 0; i < count; i++)
+        mem_free(names[i]);
+    mem_free((void *)names);
     mem_free(work);
     return err;
 }
