@@ -86,6 +86,7 @@ all)
     corpora release
     [ -x tests/script/run ] && step "scripts" tests/script/run build/gale
     [ -x tests/conformance/run ] && step "conformance" tests/conformance/run build/gale
+    step "documentation" tests/docs/run build/gale
     [ -f tests/e2e/run.py ] && step "end to end" python3 tests/e2e/run.py build/gale
     asan
     tsan

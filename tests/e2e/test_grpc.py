@@ -63,6 +63,8 @@ def test_unary(lab):
           client.asyncInvoke('hello.Greeter/SayHello', { name: `n${i}` })));
         eq('async', all.map((x) => x.message.message), ['hello n1', 'hello n2', 'hello n3']);
         eq('healthy', client.healthCheck().Status, grpc.HealthCheckServing);
+        const health = client.healthCheck('hello');
+        eq('its message', [health.status, health.message.status], [grpc.StatusOK, grpc.HealthCheckServing]);
         eq('unknown service', client.healthCheck('nope').status, grpc.StatusNotFound);
         client.close();
     """

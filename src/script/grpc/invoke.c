@@ -199,6 +199,26 @@ static const char *health_text(struct str response)
     return status < COUNT_OF(names) ? names[status] : names[0];
 }
 
+/* k6's types call it `Status`, its documentation reads `message.status`: a script may use either. */
+static int set_health(JSContext *ctx, JSValueConst result, const struct unary *u)
+{
+    const char *text = health_text(u->response);
+    JSValue message;
+
+    if (host_set(ctx, result, "Status", JS_NewString(ctx, text)) < 0)
+        return -1;
+    if (u->op.call.status != 0)
+        return 0;
+    message = JS_NewObject(ctx);
+    if (JS_IsException(message))
+        return -1;
+    if (host_set(ctx, message, "status", JS_NewString(ctx, text)) < 0) {
+        JS_FreeValue(ctx, message);
+        return -1;
+    }
+    return host_set(ctx, result, "message", message);
+}
+
 /* grpc.health.v1.Health/Check, which needs no loaded .proto. */
 JSValue grpc_health_check(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
@@ -225,10 +245,11 @@ JSValue grpc_health_check(JSContext *ctx, JSValueConst this_val, int argc, JSVal
     result =
         fiber_is_cancelled(fiber_current()) ? host_throw_interrupted(ctx) : response_object(ctx, u);
     if (!JS_IsException(result)) {
-        const char *text = health_text(u->response);
-
         sample(u);
-        JS_SetPropertyStr(ctx, result, "Status", JS_NewString(ctx, text));
+        if (set_health(ctx, result, u) < 0) {
+            JS_FreeValue(ctx, result);
+            result = JS_EXCEPTION;
+        }
     }
     grpc_count_bytes(&u->op);
     free_unary(u);
