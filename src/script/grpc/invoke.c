@@ -199,7 +199,8 @@ static const char *health_text(struct str response)
     return status < COUNT_OF(names) ? names[status] : names[0];
 }
 
-/* k6's types call it `Status`, its documentation reads `message.status`: a script may use either. */
+/* k6's types call it `Status`, its documentation reads `message.status`: a script may use either.
+ */
 static int set_health(JSContext *ctx, JSValueConst result, const struct unary *u)
 {
     const char *text = health_text(u->response);
