@@ -74,8 +74,8 @@ asan() {
 }
 
 tsan() {
-    build tsan unit_loop unit_engine
-    units tsan unit_loop unit_engine
+    build tsan unit_loop unit_engine unit_fleet
+    units tsan unit_loop unit_engine unit_fleet
 }
 
 case ${1:-all} in

@@ -104,7 +104,8 @@ int bus_call(struct bus *bus, const struct bus_call *call)
 
     if (bus->closed)
         return ERR_LINK_DOWN;
-    if (bus_check_subject(call->subject, false) != 0)
+    if (bus_check_subject(call->subject, false) != 0 ||
+        (call->header && strpbrk(call->value, "\r\n")))
         return ERR_INVALID;
     if (call->bytes.len > INT_MAX)
         return -EMSGSIZE;

@@ -18,6 +18,7 @@
 #ifndef FLEET_BUS_INTERNAL_H
 #define FLEET_BUS_INTERNAL_H
 
+#include <jansson.h>
 #include <nats/nats.h>
 #include <pthread.h>
 
@@ -195,7 +196,7 @@ MUST_USE int bus_sub_new(struct bus *bus, const char *subject, size_t limit,
                          struct bus_sub **out);
 struct bus_message bus_message_of(natsMsg *msg, int64_t mono_nsec);
 /* Takes `msg`, also on failure. `*epoch` (may be NULL) is that of the link it goes over. */
-MUST_USE int bus_send(struct bus *bus, natsMsg *msg, size_t size, uint64_t *epoch);
+int bus_send(struct bus *bus, natsMsg *msg, size_t size, uint64_t *epoch);
 /* Runs it on the thread and waits for it; takes the job. */
 MUST_USE int bus_run_job(struct bus *bus, struct bus_job *job, int64_t timeout_nsec,
                          struct diag *d);
@@ -243,5 +244,38 @@ MUST_USE int bus_call(struct bus *bus, const struct bus_call *call);
 void bus_handle_answer(struct bus_sub *answers, natsMsg *msg, int64_t mono_nsec);
 /* Ends those that went over links up to `epoch`. */
 void bus_fail_pending(struct bus *bus, uint64_t epoch, int err);
+
+/* --- bus_api.c -------------------------------------------------------------------------------- */
+
+/* The JSON of an answer (may be NULL: not wanted; the caller drops it), or the error it tells. */
+MUST_USE int bus_api_result(natsMsg *msg, json_t **out, struct diag *d);
+char *bus_api_text(json_t *root); /* heap; drops `root` */
+/* Makes the stream or leaves the one of this name; drops `config`. Blocks. */
+MUST_USE int bus_api_make_stream(struct bus *bus, json_t *config, struct diag *d);
+int bus_api_purge(struct bus *bus, const char *stream, const char *subject,
+                  void (*done)(void *arg, int err, natsMsg *msg, int64_t mono_nsec), void *arg);
+
+/* --- bus_pull.c ------------------------------------------------------------------------------- */
+
+struct bus_pulled {
+    natsMsg *msg; /* the bus's */
+    int64_t mono_nsec;
+    uint64_t sequence;
+};
+
+struct bus_pull_config {
+    const char *stream;
+    const char *subject;
+    uint64_t from; /* sequence number; 0: the last message of each subject */
+    size_t limit;  /* bytes that are asked for at a time */
+    void (*on_message)(void *arg, const struct bus_pulled *m);
+    /* NULL: goes on for good. Else called once: when there are no more (0), when something went
+     * wrong, or (ERR_CANCELLED) when it is unsubscribed before. */
+    void (*on_end)(void *arg, int err);
+    void (*free_arg)(void *arg); /* last of all; may be NULL. Not after a failure of bus_pull */
+    void *arg;
+};
+/* Nothing is called before it returns. */
+MUST_USE int bus_pull(struct bus *bus, const struct bus_pull_config *config, struct bus_sub **out);
 
 #endif
