@@ -15,6 +15,7 @@ package(zstd libzstd)
 package(archive libarchive)
 package(jansson jansson)
 package(microhttpd libmicrohttpd)
+package(sqlite sqlite3>=3.38)
 package(nats libnats)
 package(protobufc libprotobuf-c)
 

@@ -21,8 +21,9 @@ LAYERS = {
     "engine": ["base", "loop", "metrics"],
     "script": ["base", "loop", "net", "proto", "metrics", "engine"],
     "output": ["base", "loop", "net", "proto", "metrics"],
+    "store": ["base", "metrics"],
     "fleet": ["base", "loop", "metrics", "engine", "output"],
-    "cli": ["base", "loop", "net", "proto", "metrics", "engine", "script", "output", "fleet", "shop"],
+    "cli": ["base", "loop", "net", "proto", "metrics", "engine", "script", "output", "store", "fleet", "shop"],
     "shop": ["base", "loop"],
 }
 
@@ -36,6 +37,7 @@ PACKAGES = {
     r"gumbo\.h": ["script"],
     r"snappy-c\.h": ["output"],
     r"sys/epoll\.h": ["loop", "shop"],
+    r"sqlite3\.h": ["store"],
     r"nats": ["fleet"],
     r"(fleet\.pb-c|protobuf-c/.*)\.h": ["fleet"],
     r"uv\.h": [],

@@ -9,8 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 build=(gcc libc6-dev cmake ninja-build pkg-config python3 xz-utils ca-certificates
     libssl-dev libc-ares-dev libnghttp2-dev libwslay-dev zlib1g-dev libbrotli-dev libzstd-dev
-    libgumbo-dev libjansson-dev libarchive-dev libmicrohttpd-dev libsnappy-dev libnats-dev
-    libprotobuf-c-dev protobuf-c-compiler nats-server)
+    libgumbo-dev libjansson-dev libarchive-dev libmicrohttpd-dev libsnappy-dev libsqlite3-dev
+    libnats-dev libprotobuf-c-dev protobuf-c-compiler nats-server)
 test=(openssl esbuild protobuf-compiler libprotobuf-dev python3-grpcio python3-protobuf prometheus
     victoria-metrics influxdb collectd-core)
 lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev python3-yaml python3-jsonschema)

@@ -12,6 +12,7 @@
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/varint.h"
 
 enum {
     BUCKET_BITS = 10, /* width 2^-10 of the octave: the middle is at most 0.05 % off */
@@ -464,38 +465,6 @@ enum { WIRE_RAW = 1, WIRE_BUCKETS = 2, WIRE_SCALED = 3 /* and the index of the s
 
 static const double scales[] = {1, 1e3, 1e6};
 
-static void put_varint(struct buf *out, uint64_t value)
-{
-    char bytes[10];
-    size_t len = 0;
-
-    do {
-        bytes[len++] = (char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
-        value >>= 7;
-    } while (value);
-    buf_append(out, bytes, len);
-}
-
-static void put_double(struct buf *out, double value)
-{
-    uint64_t bits = bits_of(value);
-    char bytes[8];
-
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (char)(bits >> (8 * i));
-    buf_append(out, bytes, sizeof bytes);
-}
-
-static uint64_t zigzag(int64_t value)
-{
-    return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
-}
-
-static int64_t unzigzag(uint64_t value)
-{
-    return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
-}
-
 /* Whether all values are such multiples, of at most 53 bits. */
 static bool fits_scale(const struct hist *h, double scale)
 {
@@ -515,13 +484,13 @@ static void put_raw(struct buf *out, const struct hist *h)
 
     while (scale < COUNT_OF(scales) && !fits_scale(h, scales[scale]))
         scale++;
-    put_varint(out, scale == COUNT_OF(scales) ? WIRE_RAW : WIRE_SCALED + scale);
-    put_varint(out, h->count);
+    varint_put(out, scale == COUNT_OF(scales) ? WIRE_RAW : WIRE_SCALED + scale);
+    varint_put(out, h->count);
     for (uint64_t i = 0; i < h->count; i++) {
         if (scale == COUNT_OF(scales))
-            put_double(out, h->raw[i]);
+            varint_put_double(out, h->raw[i]);
         else
-            put_varint(out, zigzag((int64_t)rint(h->raw[i] * scales[scale])));
+            varint_put(out, varint_zigzag((int64_t)rint(h->raw[i] * scales[scale])));
     }
 }
 
@@ -532,16 +501,16 @@ static void put_octave(struct buf *out, const struct octave *octave)
 
     for (uint32_t sub = 0; sub < SUB; sub++)
         filled += octave->counts[sub] != 0;
-    put_varint(out, (uint64_t)octave->exponent << 1 | octave->negative);
-    put_varint(out, filled);
+    varint_put(out, (uint64_t)octave->exponent << 1 | octave->negative);
+    varint_put(out, filled);
     for (uint32_t sub = 0; sub < SUB; sub++) {
         uint64_t count = octave->counts[sub];
 
         if (!count)
             continue;
-        put_varint(out, (uint64_t)(sub - last) << 1 | (count > 1));
+        varint_put(out, (uint64_t)(sub - last) << 1 | (count > 1));
         if (count > 1)
-            put_varint(out, count - 2);
+            varint_put(out, count - 2);
         last = sub;
     }
 }
@@ -552,46 +521,21 @@ void hist_encode(const struct hist *h, struct buf *out)
         put_raw(out, h);
         return;
     }
-    put_varint(out, WIRE_BUCKETS);
-    put_varint(out, h->count);
-    put_double(out, h->sum);
-    put_double(out, h->lost);
-    put_double(out, h->min);
-    put_double(out, h->max);
-    put_varint(out, h->zeros);
-    put_varint(out, h->octave_count);
+    varint_put(out, WIRE_BUCKETS);
+    varint_put(out, h->count);
+    varint_put_double(out, h->sum);
+    varint_put_double(out, h->lost);
+    varint_put_double(out, h->min);
+    varint_put_double(out, h->max);
+    varint_put(out, h->zeros);
+    varint_put(out, h->octave_count);
     for (uint32_t i = 0; i < h->octave_count; i++)
         put_octave(out, h->octaves[i]);
 }
 
-static bool get_varint(struct str *in, uint64_t *out)
+static bool get_finite(struct str *in, double *out)
 {
-    uint64_t value = 0;
-
-    for (unsigned i = 0; i < 10 && i < in->len; i++) {
-        unsigned char byte = (unsigned char)in->ptr[i];
-
-        value |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if (!(byte & 0x80)) {
-            *in = str_from(in->ptr + i + 1, in->len - i - 1);
-            *out = value;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool get_double(struct str *in, double *out)
-{
-    uint64_t bits = 0;
-
-    if (in->len < 8)
-        return false;
-    for (int i = 0; i < 8; i++)
-        bits |= (uint64_t)(unsigned char)in->ptr[i] << (8 * i);
-    *in = str_from_index(*in, 8);
-    memcpy(out, &bits, sizeof *out);
-    return isfinite(*out);
+    return varint_get_double(in, out) && isfinite(*out);
 }
 
 /* Reads an octave: only looks at it when `h` is NULL, else adds it. */
@@ -602,7 +546,7 @@ static int get_octave(struct hist *h, struct str *in, uint64_t *total)
     uint64_t sub = 0;
     struct octave *octave = NULL;
 
-    if (!get_varint(in, &head) || !get_varint(in, &filled))
+    if (!varint_get(in, &head) || !varint_get(in, &filled))
         return ERR_SYNTAX;
     if (head >> 1 == 0 || head >> 1 >= OCTAVES - 1 || filled > SUB)
         return ERR_LIMIT;
@@ -613,7 +557,7 @@ static int get_octave(struct hist *h, struct str *in, uint64_t *total)
         uint64_t more = 0;
         uint64_t count = 1;
 
-        if (!get_varint(in, &step) || ((step & 1) && !get_varint(in, &more)))
+        if (!varint_get(in, &step) || ((step & 1) && !varint_get(in, &more)))
             return ERR_SYNTAX;
         sub += step >> 1;
         if (step >> 1 >= SUB || sub >= SUB || more > UINT64_MAX / 2)
@@ -637,7 +581,7 @@ static int get_buckets(struct hist *h, struct str in, uint64_t count)
     uint64_t octaves;
     uint64_t total;
 
-    if (!get_varint(&in, &zeros) || !get_varint(&in, &octaves))
+    if (!varint_get(&in, &zeros) || !varint_get(&in, &octaves))
         return ERR_SYNTAX;
     if (octaves > 2 * OCTAVES)
         return ERR_LIMIT;
@@ -662,8 +606,8 @@ static int decode_buckets(struct hist *h, struct str in)
     double max;
     int err;
 
-    if (!get_varint(&in, &count) || !get_double(&in, &sum) || !get_double(&in, &lost) ||
-        !get_double(&in, &min) || !get_double(&in, &max) || !(min <= max))
+    if (!varint_get(&in, &count) || !get_finite(&in, &sum) || !get_finite(&in, &lost) ||
+        !get_finite(&in, &min) || !get_finite(&in, &max) || !(min <= max))
         return ERR_SYNTAX;
     err = get_buckets(NULL, in, count);
     if (err || count == 0)
@@ -684,17 +628,17 @@ static int decode_raw(struct hist *h, struct str in, uint64_t kind)
     double values[HIST_RAW_MAX];
     uint64_t count;
 
-    if (!get_varint(&in, &count))
+    if (!varint_get(&in, &count))
         return ERR_SYNTAX;
     if (count > HIST_RAW_MAX)
         return ERR_LIMIT;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t whole = 0;
 
-        if (kind == WIRE_RAW ? !get_double(&in, &values[i]) : !get_varint(&in, &whole))
+        if (kind == WIRE_RAW ? !get_finite(&in, &values[i]) : !varint_get(&in, &whole))
             return ERR_SYNTAX;
         if (kind != WIRE_RAW)
-            values[i] = (double)unzigzag(whole) / scales[kind - WIRE_SCALED];
+            values[i] = (double)varint_unzigzag(whole) / scales[kind - WIRE_SCALED];
     }
     if (in.len > 0)
         return ERR_SYNTAX;
@@ -711,7 +655,7 @@ int hist_decode(struct hist *h, struct str in)
 {
     uint64_t kind;
 
-    if (!get_varint(&in, &kind))
+    if (!varint_get(&in, &kind))
         return ERR_SYNTAX;
     if (kind == WIRE_BUCKETS)
         return decode_buckets(h, in);

@@ -1,0 +1,26 @@
+/* Rows of seconds into rows of series, and those into coarser ones. Internal to src/store.
+ *
+ *   seconds    of a region: all series in a row         the newest, and late ones
+ *   level 1    of a series: a minute in a row           60 points
+ *   level 10, 60, 600   of a series: ten minutes in a row   60, 10 points, 1 */
+#ifndef STORE_TIDY_H
+#define STORE_TIDY_H
+
+#include "base/compiler.h"
+
+struct store;
+struct diag;
+
+enum {
+    MINUTE = 60,
+    BLOCK = 600,
+    TIDY_GRACE = 10, /* seconds to wait for windows that are late, which otherwise cost more */
+    LEVEL_COUNT = 4,
+};
+extern const int tidy_levels[LEVEL_COUNT]; /* seconds per point */
+int tidy_row_seconds(int level);           /* seconds per row */
+
+/* One due piece of a run: 1; 0: nothing is due. In a transaction. */
+MUST_USE int tidy_windows(struct store *s, struct diag *d);
+
+#endif
