@@ -70,6 +70,13 @@ struct rejection {
     JSValue reason;  /* owned */
 };
 
+/* A built-in module that was imported or required: both get the same object, so that what a library
+ * sets in it (http.get = ...) everybody sees. */
+struct builtin_module {
+    const struct host_module *module;
+    JSValue ns; /* owned */
+};
+
 struct vu_private {
     JSValue exports; /* owned: namespace of the script, or module.exports */
 
@@ -84,6 +91,8 @@ struct vu_private {
     unsigned lazy_made; /* bits 1 << LAZY_x */
 
     struct vu_loader *loader; /* in the init context only */
+    struct builtin_module *builtins;
+    size_t builtin_count;
 
     struct js_timer *timers; /* mod_timers.c */
     uint32_t last_timer;
@@ -192,7 +201,7 @@ MUST_USE int loader_set_meta(JSContext *ctx, JSValueConst module, const char *ur
 
 const struct host_module *host_module_find(struct str name);
 JSModuleDef *host_module_load(JSContext *ctx, const struct host_module *module);
-/* The namespace object (also the default export). */
+/* The namespace object (also the default export): one for all of the VU. */
 JSValue host_module_namespace(JSContext *ctx, const struct host_module *module);
 /* Class ids; before any runtime is made, on main. */
 void host_prepare(void);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/ensure.h"
+#include "base/mem.h"
 #include "script/internal.h"
 
 const struct host_module *const host_modules[] = {
@@ -147,7 +148,7 @@ void *host_this(JSContext *ctx, JSValueConst this_val, const struct host_class *
 
 /* --- modules ------------------------------------------------------------------------------ */
 
-JSValue host_module_namespace(JSContext *ctx, const struct host_module *module)
+static JSValue make_namespace(JSContext *ctx, const struct host_module *module)
 {
     JSValue ns = JS_NewObject(ctx);
 
@@ -167,6 +168,23 @@ JSValue host_module_namespace(JSContext *ctx, const struct host_module *module)
         JS_FreeValue(ctx, ns);
         return JS_EXCEPTION;
     }
+    return ns;
+}
+
+JSValue host_module_namespace(JSContext *ctx, const struct host_module *module)
+{
+    struct vu_private *p = vu_of(ctx)->_private;
+    JSValue ns;
+
+    for (size_t i = 0; i < p->builtin_count; i++) {
+        if (p->builtins[i].module == module)
+            return JS_DupValue(ctx, p->builtins[i].ns);
+    }
+    ns = make_namespace(ctx, module);
+    if (JS_IsException(ns))
+        return ns;
+    p->builtins = mem_reallocarray(p->builtins, p->builtin_count + 1, sizeof(p->builtins[0]));
+    p->builtins[p->builtin_count++] = (struct builtin_module){module, JS_DupValue(ctx, ns)};
     return ns;
 }
 

@@ -253,6 +253,9 @@ static void free_values(struct vu *vu)
     JS_FreeValue(vu->ctx, p->setup_data);
     JS_FreeValue(vu->ctx, p->exports);
     JS_FreeValue(vu->ctx, p->streams);
+    for (size_t i = 0; i < p->builtin_count; i++)
+        JS_FreeValue(vu->ctx, p->builtins[i].ns);
+    mem_free(p->builtins);
     async_groups_free(vu);
     p->fn = p->setup_data = p->exports = p->streams = JS_UNDEFINED;
 }
