@@ -15,9 +15,9 @@ enum { CLOSE_NSEC = 1000000000 };
 
 static void free_bus(struct bus *bus)
 {
-    char *texts[] = {bus->name,         bus->user,    bus->password,  bus->token,
-                     bus->credentials,  bus->ca_file, bus->cert_file, bus->key_file,
-                     bus->inbox_prefix, bus->inbox,   bus->why,       bus->where};
+    char *texts[] = {bus->name,    bus->user,     bus->password,  bus->token,    bus->credentials,
+                     bus->ca_file, bus->tls_name, bus->cert_file, bus->key_file, bus->inbox_prefix,
+                     bus->inbox,   bus->why,      bus->where};
 
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         mem_free(texts[i]);
@@ -190,6 +190,7 @@ static struct bus *make(const struct bus_config *config)
     bus->token = mem_strdup(config->token);
     bus->credentials = mem_strdup(config->credentials);
     bus->ca_file = mem_strdup(config->ca_file);
+    bus->tls_name = mem_strdup(config->tls_name);
     bus->cert_file = mem_strdup(config->cert_file);
     bus->key_file = mem_strdup(config->key_file);
     bus->inbox_prefix = mem_strdup(prefix);
@@ -253,7 +254,9 @@ int bus_open(const struct bus_config *config, struct bus **out, struct diag *d)
     if (nats_Open(-1) != NATS_OK)
         return diag_set(d, -ENOMEM, "NATS: the client library can't start");
     bus = make(config);
-    err = bus_parse_servers(bus, config->url, d);
+    err = bus_check_identity(config, d);
+    if (err == 0)
+        err = bus_parse_servers(bus, config->url, d);
     if (err == 0 && bus_check_subject(bus->inbox, false) != 0)
         err = diag_set(d, ERR_INVALID, "NATS: \"%s\" is no prefix of a subject", config->inbox);
     if (err == 0 && (err = init_pipe(bus)) < 0)

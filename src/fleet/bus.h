@@ -30,6 +30,7 @@ struct bus_config {
     const char *token;       /* NULL: none */
     const char *credentials; /* a .creds file; NULL: none */
     const char *ca_file;     /* TLS: PEM; NULL: the system's */
+    const char *tls_name;    /* that the server's certificate must have; NULL: the URL's host */
     const char *cert_file;   /* of the client; NULL: none */
     const char *key_file;
     const char *inbox;            /* prefix of reply subjects, as in "_INBOX_a1"; NULL: NATS' own */

@@ -78,6 +78,21 @@ static int parse_server(struct str text, struct bus_server *out)
     return 0;
 }
 
+int bus_check_identity(const struct bus_config *config, struct diag *d)
+{
+    const char *const texts[] = {config->name, config->user, config->password, config->token};
+    static const char *const names[] = {"name", "user", "password", "token"};
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        for (const char *c = texts[i]; c && *c; c++) {
+            if ((unsigned char)*c < ' ' || strchr("\"\\", *c))
+                return diag_set(d, ERR_INVALID, "NATS: a %s with \" or \\ in it can't be sent",
+                                names[i]);
+        }
+    }
+    return 0;
+}
+
 int bus_parse_servers(struct bus *bus, const char *urls, struct diag *d)
 {
     struct str rest = str_of(urls);
@@ -189,11 +204,10 @@ static void explain(struct bus_attempt *attempt, natsStatus s)
     case NATS_SECURE_CONNECTION_WANTED:
         text = mem_strdup("the server has no TLS: use nats:// instead of tls://");
         break;
-    case NATS_SECURE_CONNECTION_REQUIRED:
-        text = mem_strdup("the server wants TLS: use tls:// instead of nats://");
-        break;
     case NATS_SSL_ERROR:
-        text = mem_printf("TLS: %s", words);
+        text = mem_printf("TLS: %s; a certificate that is not of a public authority needs the file "
+                          "of its CA",
+                          words);
         break;
     default:
         attempt->is_final = s != NATS_CONNECTION_CLOSED && s != NATS_IO_ERROR;
@@ -220,11 +234,12 @@ static natsStatus set_tls(const struct bus *bus, struct bus_attempt *attempt, na
 {
     natsStatus s = NATS_OK;
 
-    if (!attempt->server->tls && !bus->ca_file && !bus->cert_file)
+    if (!attempt->server->tls && !bus->ca_file && !bus->cert_file && !bus->tls_name)
         return NATS_OK;
     s = natsOptions_SetSecure(o, true);
     if (s == NATS_OK)
-        s = natsOptions_SetExpectedHostname(o, attempt->server->host);
+        s = natsOptions_SetExpectedHostname(o,
+                                            bus->tls_name ? bus->tls_name : attempt->server->host);
     if (s == NATS_OK && bus->ca_file)
         s = file_failed(attempt, natsOptions_LoadCATrustedCertificates(o, bus->ca_file),
                         "the CA file", bus->ca_file);

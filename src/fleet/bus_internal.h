@@ -140,6 +140,7 @@ struct bus {
     char *token;
     char *credentials;
     char *ca_file;
+    char *tls_name;
     char *cert_file;
     char *key_file;
     char *inbox_prefix;
@@ -209,6 +210,8 @@ void bus_finish(struct bus *bus);
 
 /* --- bus_connect.c ---------------------------------------------------------------------------- */
 
+/* The library puts these texts into its JSON as they are. */
+MUST_USE int bus_check_identity(const struct bus_config *config, struct diag *d);
 MUST_USE int bus_parse_servers(struct bus *bus, const char *urls, struct diag *d);
 /* Unless it is known, nonsense, or one too many. */
 void bus_add_server(struct bus *bus, const char *url, bool tls);

@@ -11,15 +11,25 @@
 
 enum { NAME_MAX_BYTES = 128 };
 
+/* The client library puts texts into its JSON as they are. */
+static bool is_plain(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.ptr[i] < ' ' || strchr("\"\\\x7f", s.ptr[i]))
+            return false;
+    }
+    return s.len > 0 && str_is_utf8(s);
+}
+
 /* One token of a subject. */
 static bool is_token(const char *text)
 {
     struct str s = str_of(text);
 
-    if (s.len == 0 || s.len > NAME_MAX_BYTES || !str_is_utf8(s))
+    if (!is_plain(s) || s.len > NAME_MAX_BYTES)
         return false;
     for (size_t i = 0; i < s.len; i++) {
-        if ((unsigned char)s.ptr[i] <= ' ' || strchr(".*>\x7f", s.ptr[i]))
+        if (strchr(" .*>", s.ptr[i]))
             return false;
     }
     return true;
@@ -32,8 +42,10 @@ static int check_user(const struct nats_user *user, struct diag *d)
                         "NATS: \"%s\" can't be a user's name: 1 to %d bytes without spaces, dots, "
                         "* and >",
                         user->name ? user->name : "", NAME_MAX_BYTES);
-    if (!user->password || !*user->password || !str_is_utf8(str_of(user->password)))
-        return diag_set(d, ERR_INVALID, "NATS: the user %s needs a password, in UTF-8", user->name);
+    if (!user->password || !is_plain(str_of(user->password)))
+        return diag_set(d, ERR_INVALID,
+                        "NATS: the user %s needs a password, in UTF-8 without \" and \\",
+                        user->name);
     if (user->agent && !is_token(user->agent))
         return diag_set(d, ERR_INVALID,
                         "NATS: \"%s\" can't be an agent's id: 1 to %d bytes without spaces, dots, "

@@ -104,6 +104,23 @@ int64_t nats_folder_room(const struct nats_folder *f)
     return counted > 1 << 20 ? counted : 1 << 20;
 }
 
+/* The largest message has 8 MB; a small file system is not full before seven eighths. */
+enum nats_space nats_folder_space(const struct nats_folder *f)
+{
+    struct statvfs vfs;
+    uint64_t full = 8 << 20;
+    uint64_t left;
+
+    if (statvfs(f->path, &vfs) != 0)
+        return NATS_SPACE_LOW;
+    left = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+    if ((uint64_t)vfs.f_blocks * vfs.f_frsize / 8 < full)
+        full = (uint64_t)vfs.f_blocks * vfs.f_frsize / 8;
+    if (left < full)
+        return NATS_SPACE_NONE;
+    return left < full * 2 ? NATS_SPACE_LOW : NATS_SPACE_ENOUGH;
+}
+
 int nats_folder_write(const char *path, const char *text, struct diag *d)
 {
     char *half = mem_printf("%s.new", path);

@@ -24,6 +24,13 @@ void nats_folder_close(struct nats_folder *f);
 /* Bytes that JetStream may take: what it has, and nine tenths of what is free. */
 int64_t nats_folder_room(const struct nats_folder *f);
 
+enum nats_space {
+    NATS_SPACE_NONE, /* a message may not fit any more */
+    NATS_SPACE_LOW,
+    NATS_SPACE_ENOUGH,
+};
+enum nats_space nats_folder_space(const struct nats_folder *f);
+
 /* Writes a file of which nobody ever sees a half, readable by the owner alone. */
 MUST_USE int nats_folder_write(const char *path, const char *text, struct diag *d);
 

@@ -28,6 +28,7 @@ enum {
     BACKOFF_MAX_MS = 10000,
     STEADY_SEC = 30, /* one that lived so long starts the back-off anew */
     LINE_MAX = 4096,
+    LOOK_MS = 500,
 };
 
 struct nats_server {
@@ -41,6 +42,8 @@ struct nats_server {
     struct nats_child child;
     struct io io;
     struct timer again;
+    struct timer look; /* at the disk */
+    bool was_full;
     int64_t backoff_ms;
     int64_t started;
 
@@ -84,10 +87,6 @@ static void take_line(struct nats_server *s, struct str line)
         s->reloads++;
         s->reload_failed = true;
     }
-    /* With no space left it puts its streams away and goes on without them, for good: "JetStream
-     * out of File resources, will be DISABLED". A new one finds them again, once there is space. */
-    if (is_error && str_find_str(text, STR("will be DISABLED")) >= 0 && s->child.pid > 0)
-        kill(s->child.pid, SIGTERM);
 }
 
 static void take_lines(struct nats_server *s)
@@ -208,6 +207,29 @@ static void on_again(struct timer *timer)
     diag_deinit(&d);
 }
 
+/* A stream that could not be written to does not answer any more, though there be space again
+ * (nats-server 2.9; one in a cluster puts all of JetStream away). A new process finds all that was
+ * acknowledged, so a kill is as good as an orderly end, and comes through where that would hang. */
+static void on_look(struct timer *timer)
+{
+    struct nats_server *s = CONTAINER_OF(timer, struct nats_server, look);
+    enum nats_space space = nats_folder_space(&s->folder);
+
+    timer_start(s->config.loop, timer, clock_now() + LOOK_MS * NSEC_PER_MSEC);
+    if (space == NATS_SPACE_NONE && !s->was_full) {
+        s->was_full = true;
+        log_printf(LOG_ERROR,
+                   "the disk of %s is full: nothing is stored any more until there is space",
+                   s->folder.path);
+    } else if (space == NATS_SPACE_ENOUGH && s->was_full) {
+        s->was_full = false;
+        log_printf(LOG_WARN, "there is space again for %s: nats-server is started anew",
+                   s->folder.path);
+        if (s->child.pid > 0)
+            kill(s->child.pid, SIGKILL);
+    }
+}
+
 /* --- starting --------------------------------------------------------------------------------- */
 
 static bool is_ready(struct nats_server *s)
@@ -263,6 +285,7 @@ static struct nats_server *make(const struct nats_server_config *config)
     s->child = (struct nats_child){-1, -1};
     s->backoff_ms = BACKOFF_MIN_MS;
     timer_init(&s->again, on_again);
+    timer_init(&s->look, on_look);
     buf_init(&s->line, LINE_MAX);
     return s;
 }
@@ -288,11 +311,13 @@ int nats_server_start(const struct nats_server_config *config, struct nats_serve
         err = first_start(s, d);
     if (err == 0 && (err = watch(s)) < 0)
         diag_set(d, err, "nats-server: %s", err_text(err));
-    if (err < 0)
+    if (err < 0) {
         nats_server_stop(s);
-    else
-        *out = s;
-    return err;
+        return err;
+    }
+    on_look(&s->look);
+    *out = s;
+    return 0;
 }
 
 void nats_server_stop(struct nats_server *s)
@@ -300,6 +325,7 @@ void nats_server_stop(struct nats_server *s)
     if (!s)
         return;
     timer_stop(s->config.loop, &s->again);
+    timer_stop(s->config.loop, &s->look);
     io_remove(s->config.loop, &s->io);
     mem_free(nats_child_stop(&s->child, STOP_SEC));
     nats_folder_close(&s->folder);

@@ -1,8 +1,12 @@
 /* Streams and buckets against a real nats-server that is killed in between. */
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include "fleet/bus.h"
 #include "nats_fixture.h"
@@ -16,6 +20,16 @@ static void make_stream(struct bus *bus, int64_t max_bytes)
 
     if (bus_stream_make(bus, &config, &d) != 0)
         test_fail(__FILE__, __LINE__, "%s", d.message);
+}
+
+static void fill(const char *path, size_t size)
+{
+    char *bytes = mem_zalloc(size);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+    CHECK_EQ(write(fd, bytes, size), (ssize_t)size);
+    close(fd);
+    mem_free(bytes);
 }
 
 /* --- a writer that sends again until it has been told that the stream has it ------------------ */
@@ -285,6 +299,72 @@ TEST(bus_stream_says_when_it_is_full_and_works_again_afterwards)
     CHECK_EQ(more.failed, 0);
     bus_close(w.bus);
     mem_free(reader.seen);
+    rig_close(&r);
+}
+
+static void write_proc(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY);
+
+    if (fd >= 0 && write(fd, text, strlen(text)) < 0)
+        CHECK(errno == EPERM);
+    close(fd);
+}
+
+/* Gives the folder a file system of 3 MB; false: this machine does not let us make one. */
+static bool mount_small(const char *folder)
+{
+    char map[32];
+    int uid = (int)getuid();
+    int gid = (int)getgid();
+
+    if (unshare(CLONE_NEWNS) != 0) {
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+            return false;
+        snprintf(map, sizeof map, "0 %d 1", uid);
+        write_proc("/proc/self/uid_map", map);
+        write_proc("/proc/self/setgroups", "deny");
+        snprintf(map, sizeof map, "0 %d 1", gid);
+        write_proc("/proc/self/gid_map", map);
+    }
+    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", folder, "tmpfs", 0, "size=3m") == 0;
+}
+
+/* A stream of nats-server hangs for good when the disk was full; ours is started again. */
+TEST(bus_stream_goes_on_after_a_full_disk)
+{
+    struct writer w = {.next = 1, .last = 20, .size = 100000};
+    struct reader reader = reader_new(20);
+    struct nats_server_config config;
+    struct diag d = DIAG_INIT;
+    char other[96];
+    struct rig r;
+
+    rig_open(&r);
+    if (!mount_small(r.folder)) {
+        rig_close(&r);
+        return;
+    }
+    config = rig_config(&r);
+    if (nats_server_start(&config, &r.server, &d) != 0)
+        test_fail(__FILE__, __LINE__, "%s", d.message);
+    snprintf(other, sizeof other, "%s/other", r.folder);
+    fill(other, 1800000);
+    w.bus = rig_bus(&r);
+    w.loop = r.loop;
+    make_stream(w.bus, 0);
+    (void)follow(w.bus, 1, &reader);
+    RUN_UNTIL(&r, (write_on(&w), w.failed > 0));
+    CHECK(w.acked > 5 && w.acked < 15);
+    CHECK_EQ(unlink(other), 0);
+    RUN_UNTIL(&r, w.acked == 20 && reader.count == 20);
+    rig_turn(&r, 50);
+    bus_close(w.bus);
+    all_once(&reader);
+    nats_server_stop(r.server);
+    r.server = NULL;
+    CHECK_EQ(umount2(r.folder, MNT_DETACH), 0);
     rig_close(&r);
 }
 
