@@ -53,6 +53,11 @@ enum pkey_kind pkey_kind_of(struct str name)
     return PKEY_NONE;
 }
 
+const char *pkey_kind_name(enum pkey_kind kind)
+{
+    return kinds[kind].name;
+}
+
 enum pkey_kind pkey_kind(const EVP_PKEY *key)
 {
     char group[32];
@@ -421,14 +426,14 @@ const char *pkey_number_name(enum pkey_kind kind, size_t i)
 bool pkey_to_number(const EVP_PKEY *key, size_t i, struct buf *out)
 {
     enum pkey_kind kind = pkey_kind(key);
-    const struct number *number = number_at(kind, i);
+    const struct number *number = kind == PKEY_NONE ? NULL : number_at(kind, i);
     BIGNUM *value = NULL;
-    int width = kinds[kind].width;
+    int width;
     char *room;
     bool ok = number && EVP_PKEY_get_bn_param(key, number->param, &value) == 1;
 
     if (ok) {
-        width = width ? width : BN_num_bytes(value);
+        width = kind == PKEY_RSA ? BN_num_bytes(value) : kinds[kind].width;
         room = buf_room(out, (size_t)width);
         ok = room && BN_bn2binpad(value, (unsigned char *)room, width) == width;
         if (ok)

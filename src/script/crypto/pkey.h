@@ -20,7 +20,8 @@ enum pkey_kind { PKEY_RSA, PKEY_P256, PKEY_P384, PKEY_P521, PKEY_NONE };
 enum { PKEY_RSA_MIN_BITS = 512, PKEY_RSA_MAX_BITS = 16384 };
 
 enum pkey_kind pkey_kind_of(struct str name); /* "RSA", "P-256", ... */
-enum pkey_kind pkey_kind(const EVP_PKEY *key);
+const char *pkey_kind_name(enum pkey_kind kind);
+enum pkey_kind pkey_kind(const EVP_PKEY *key); /* NONE: of another kind, or a curve spelt out */
 /* Whether an operation with the private or the public part takes longer than a few times 10 us. */
 bool pkey_is_slow(const EVP_PKEY *key, bool is_private);
 
