@@ -1,6 +1,6 @@
-/* k6/crypto/x509: certificates in PEM (k6-features.md CRY-04). k6 does not document it; names and
- * forms are those of the change that brought it (k6 #1014): missing values are empty texts, times
- * ISO 8601, binary values lists of bytes. */
+/* k6/crypto/x509: certificates in PEM (k6-features.md CRY-04). k6 does not document it; names are
+ * those that Go's index of packages lists for k6's module, forms those of the change that brought it (k6 #1014): missing
+ * values are empty texts, times ISO 8601, binary values lists of bytes. */
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -107,6 +107,36 @@ static JSValue units_of(JSContext *ctx, const X509_NAME *name)
     return list;
 }
 
+/* One part of a name: {type: an OID, value}. */
+static JSValue part_of(JSContext *ctx, const X509_NAME_ENTRY *entry)
+{
+    JSValue object = JS_NewObject(ctx);
+    char oid[128] = "";
+
+    OBJ_obj2txt(oid, sizeof oid, X509_NAME_ENTRY_get_object(entry), 1);
+    if (JS_IsException(object) ||
+        (host_set(ctx, object, "type", JS_NewString(ctx, oid)) == 0 &&
+         host_set(ctx, object, "value", text_of(ctx, X509_NAME_ENTRY_get_data(entry))) == 0))
+        return object;
+    JS_FreeValue(ctx, object);
+    return JS_EXCEPTION;
+}
+
+static JSValue parts_of(JSContext *ctx, const X509_NAME *name)
+{
+    JSValue list = JS_NewArray(ctx);
+
+    for (int i = 0; i < X509_NAME_entry_count(name) && !JS_IsException(list); i++) {
+        JSValue part = part_of(ctx, X509_NAME_get_entry(name, i));
+
+        if (JS_IsException(part) || JS_SetPropertyUint32(ctx, list, (uint32_t)i, part) < 0) {
+            JS_FreeValue(ctx, list);
+            return JS_EXCEPTION;
+        }
+    }
+    return list;
+}
+
 static JSValue name_of(JSContext *ctx, const X509_NAME *name, bool is_subject)
 {
     static const struct {
@@ -134,6 +164,8 @@ static JSValue name_of(JSContext *ctx, const X509_NAME *name, bool is_subject)
     }
     if (err == 0 && is_subject)
         err = host_set(ctx, object, "organizationalUnitName", units_of(ctx, name));
+    if (err == 0)
+        err = host_set(ctx, object, "names", parts_of(ctx, name));
     if (err == 0)
         return object;
     JS_FreeValue(ctx, object);
@@ -211,21 +243,12 @@ static int set_exponent(JSContext *ctx, JSValueConst object, const EVP_PKEY *key
     return host_set(ctx, object, "e", JS_NewFloat64(ctx, value));
 }
 
-static JSValue key_of(JSContext *ctx, const X509 *cert)
+static JSValue numbers_of(JSContext *ctx, const EVP_PKEY *key)
 {
-    const EVP_PKEY *key = X509_get0_pubkey(cert);
-    enum pkey_kind kind = key ? pkey_kind(key) : PKEY_NONE;
-    const char *type = key ? EVP_PKEY_get0_type_name(key) : NULL;
+    enum pkey_kind kind = pkey_kind(key);
     JSValue object = JS_NewObject(ctx);
-    int err;
+    int err = JS_IsException(object) ? -1 : 0;
 
-    if (JS_IsException(object))
-        return object;
-    if (type && strcmp(type, "EC") == 0)
-        type = "ECDSA";
-    else if (type && strcmp(type, "ED25519") == 0)
-        type = "Ed25519";
-    err = host_set(ctx, object, "algorithm", JS_NewString(ctx, type ? type : ""));
     if (err == 0 && kind == PKEY_RSA) {
         err = set_exponent(ctx, object, key);
         if (err == 0)
@@ -238,6 +261,25 @@ static JSValue key_of(JSContext *ctx, const X509 *cert)
             err = set_number(ctx, object, "y", key, 1);
     }
     if (err == 0)
+        return object;
+    JS_FreeValue(ctx, object);
+    return JS_EXCEPTION;
+}
+
+static JSValue key_of(JSContext *ctx, const X509 *cert)
+{
+    const EVP_PKEY *key = X509_get0_pubkey(cert);
+    const char *type = key ? EVP_PKEY_get0_type_name(key) : NULL;
+    JSValue object = JS_NewObject(ctx);
+
+    if (JS_IsException(object))
+        return object;
+    if (type && strcmp(type, "EC") == 0)
+        type = "ECDSA";
+    else if (type && strcmp(type, "ED25519") == 0)
+        type = "Ed25519";
+    if (host_set(ctx, object, "algorithm", JS_NewString(ctx, type ? type : "")) == 0 &&
+        host_set(ctx, object, "key", key ? numbers_of(ctx, key) : JS_NULL) == 0)
         return object;
     JS_FreeValue(ctx, object);
     return JS_EXCEPTION;

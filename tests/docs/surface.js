@@ -8,6 +8,7 @@ import * as data from 'k6/data';
 import * as timers from 'k6/timers';
 import * as encoding from 'k6/encoding';
 import * as k6crypto from 'k6/crypto';
+import * as x509 from 'k6/crypto/x509';
 import * as ws from 'k6/ws';
 import * as websockets from 'k6/websockets';
 import * as grpc from 'k6/net/grpc';
@@ -46,7 +47,8 @@ function page(name, ...lists) {
   console.log(JSON.stringify({ page: name, names: [...new Set(lists.flat())].sort() }));
 }
 
-const file = await fs.open(__ENV.DATA_FILE);
+const file = await fs.open(`${__ENV.DATA}/users.json`);
+const pem = open(`${__ENV.DATA}/certificate.pem`);
 
 function elements() {
   const wrap = { td: '<table><tr>$</tr></table>', tr: '<table>$</table>', tbody: '<table>$</table>', col: '<table><colgroup>$</colgroup></table>', caption: '<table>$</table>' };
@@ -69,6 +71,7 @@ export default async function () {
   page('k6-timers', exportsOf(timers));
   page('k6-encoding', exportsOf(encoding));
   page('k6-crypto', exportsOf(k6crypto), members(k6crypto.createHash('md5')));
+  page('k6-crypto-x509', exportsOf(x509), Object.keys(x509.parse(pem)), Object.keys(x509.getSubject(pem)), Object.keys(x509.getIssuer(pem)));
   page('webcrypto', Object.getOwnPropertyNames(Object.getPrototypeOf(crypto)).concat(members(crypto), members(crypto.subtle)).filter((n) => n !== 'constructor'));
   page('k6-ws', exportsOf(ws), socket);
   page('k6-websockets', exportsOf(websockets));
