@@ -27,6 +27,7 @@ int cmd_archive(const struct args *args);
 int cmd_inspect(const struct args *args);
 int cmd_new(const struct args *args);
 int cmd_deps(const struct args *args);
+int cmd_features(const struct args *args);
 int cmd_version(const struct args *args);
 int cmd_completion(const struct args *args);
 

@@ -23,6 +23,9 @@ const struct command command_table[] = {
      "Writes a small script that runs (default: script.js).\n", cmd_new},
     {"deps", 'D', true, "SCRIPT", "list what a script imports",
      "Lists the modules that the script imports.\n", cmd_deps},
+    {"features", 'F', false, "", "list the feature flags",
+     "Lists what --features takes.\n\nExample:\n  gale run --features freeze-env script.js\n",
+     cmd_features},
     {"version", 'V', false, "", "print gale's version", "", cmd_version},
     {"completion", 'C', false, "bash|zsh|fish", "print completions for a shell",
      "Prints a script that completes commands and flags.\n\nExamples:\n"

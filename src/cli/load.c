@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "cli/archive.h"
 #include "cli/args.h"
+#include "cli/features.h"
 #include "cli/imports.h"
 #include "engine/run.h"
 #include "script/files.h"
@@ -237,40 +238,6 @@ static int apply_config(struct test *t, struct diag *d)
     return err;
 }
 
-/* --- feature flags ------------------------------------------------------------------------ */
-
-/* Looks for a name in a comma-separated list, and says which names mean nothing here. */
-static void read_features(struct str list, bool *merge_tags)
-{
-    while (list.len > 0) {
-        struct str name = str_trim(str_cut(&list, ','));
-
-        if (str_eq_c(name, "merge-run-tags"))
-            *merge_tags = true;
-        else if (!str_eq_c(name, "native-histograms")) /* gale has no others */
-            log_printf(LOG_ERROR, "unknown feature '%.*s': gale knows merge-run-tags",
-                       STR_ARG(name));
-    }
-}
-
-/* From flags, else from the environment, else from the config file. */
-static bool merges_tags(const struct test *t)
-{
-    const struct args *args = t->args;
-    const json_t *config = json_object_get(t->config, "features");
-    bool merge = false;
-
-    for (size_t i = 0; i < args->value_count[FLAG_FEATURES]; i++)
-        read_features(str_of(args->values[FLAG_FEATURES][i]), &merge);
-    if (args_is_set(args, FLAG_FEATURES))
-        return merge;
-    if (json_is_string(config))
-        read_features(str_of(json_string_value(config)), &merge);
-    for (size_t i = 0; i < json_array_size(config); i++)
-        read_features(str_of(json_string_value(json_array_get(config, i))), &merge);
-    return merge;
-}
-
 /* A tier's tags replace those of lower ones, or with the feature add to them. */
 static int apply_tier(struct test *t, enum option_tier which, const json_t *tier, bool merge_tags,
                       struct diag *d)
@@ -293,11 +260,9 @@ static int apply_tier(struct test *t, enum option_tier which, const json_t *tier
 static int apply_tiers(struct test *t, const json_t *script, struct diag *d)
 {
     json_t *env = NULL;
-    int err = apply_config(t, d);
-    bool merge = err == 0 && merges_tags(t);
+    bool merge = t->features & (1u << FEATURE_MERGE_RUN_TAGS);
+    int err = apply_tier(t, TIER_SCRIPT, script, merge, d);
 
-    if (err == 0)
-        err = apply_tier(t, TIER_SCRIPT, script, merge, d);
     if (err == 0)
         err = options_read_env(get_env, &env, d);
     if (err == 0)
@@ -327,7 +292,10 @@ static int read_secrets(const struct args *args, struct secrets **out, struct di
 static int open_script(struct test *t, char *url, struct files *files)
 {
     struct options early;
-    struct script_open how = {.url = url, .files = files, .env = &t->env};
+    struct script_open how = {.url = url,
+                              .files = files,
+                              .env = &t->env,
+                              .freeze_env = t->features & (1u << FEATURE_FREEZE_ENV)};
     struct diag d = DIAG_INIT;
     int err;
 
@@ -383,8 +351,11 @@ int load_test(const struct args *args, bool pass_env, struct test *t)
         return EXIT_CODE_OTHER;
     }
     t->name = args->positional[0];
-    if (check_names(args, &d))
+    if (check_names(args, &d) || apply_config(t, &d)) {
+        load_deinit(t);
         return load_fail(EXIT_CODE_CONFIG, &d);
+    }
+    t->features = features_read(args, t->config);
     if (is_archive(args, t->name)) {
         if (open_archive(t, &archive, &d))
             code = load_fail(EXIT_CODE_SCRIPT_ERROR, &d);

@@ -25,6 +25,7 @@ struct test {
     struct segment segment;
     struct map env;        /* __ENV: char * by name */
     struct remote *remote; /* owned: where modules come from over the network; NULL: an archive */
+    unsigned features;     /* bits of cli/features.h */
     json_t *config;        /* owned: the config file's settings that are no options; NULL: none */
 };
 

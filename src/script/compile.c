@@ -165,6 +165,27 @@ static JSValue compile_text(JSContext *ctx, struct module *module, const struct 
     return code;
 }
 
+/* Standard input has no name to tell its language by: what is no JavaScript may be TypeScript. When
+ * it is not that either, the first error stays. */
+static JSValue compile_stdin_again(struct vu *vu, struct module *module, const struct file *file)
+{
+    struct diag d = DIAG_INIT;
+    struct text text = {.file = *file};
+    JSValue error = JS_GetException(vu->ctx);
+    JSValue code;
+
+    if (typescript_compile("-", str_from(file->data, file->len), &text.owned, &text.file.len, &d)) {
+        diag_deinit(&d);
+        return JS_Throw(vu->ctx, error);
+    }
+    JS_FreeValue(vu->ctx, error);
+    text.file.data = text.owned;
+    read_map(vu->worker->script, module, &text);
+    code = compile_text(vu->ctx, module, &text.file);
+    mem_free(text.owned);
+    return code;
+}
+
 JSValue loader_compile(struct vu *vu, struct module *module, const struct file *file)
 {
     struct text text;
@@ -178,6 +199,8 @@ JSValue loader_compile(struct vu *vu, struct module *module, const struct file *
         return JS_EXCEPTION;
     code = compile_text(vu->ctx, module, &text.file);
     mem_free(text.owned);
+    if (JS_IsException(code) && str_ends_with(str_of(file->url), STR("/-")))
+        code = compile_stdin_again(vu, module, file);
     return code;
 }
 

@@ -136,6 +136,25 @@ static int add_scenario_env(JSContext *ctx, JSValueConst env, const struct scena
     return 0;
 }
 
+static int freeze(JSContext *ctx, JSValueConst object)
+{
+    JSPropertyEnum *names;
+    uint32_t count;
+    int err = JS_GetOwnPropertyNames(ctx, &names, &count, object, JS_GPN_STRING_MASK);
+
+    if (err < 0)
+        return -1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (err >= 0)
+            err = JS_DefineProperty(
+                ctx, object, names[i].atom, JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED,
+                JS_PROP_HAS_WRITABLE | JS_PROP_HAS_CONFIGURABLE | JS_PROP_THROW);
+        JS_FreeAtom(ctx, names[i].atom);
+    }
+    js_free(ctx, names);
+    return err < 0 || JS_PreventExtensions(ctx, object) < 0 ? -1 : 0;
+}
+
 static JSValue make_env(struct vu *vu)
 {
     JSContext *ctx = vu->ctx;
@@ -148,7 +167,8 @@ static JSValue make_env(struct vu *vu)
         if (host_set_key(ctx, env, e->key, JS_NewString(ctx, e->value)) < 0)
             goto failed;
     }
-    if (add_scenario_env(ctx, env, vu->scenario) == 0)
+    if (add_scenario_env(ctx, env, vu->scenario) == 0 &&
+        (!vu->worker->script->freeze_env || freeze(ctx, env) == 0))
         return env;
 failed:
     JS_FreeValue(ctx, env);

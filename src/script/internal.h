@@ -44,6 +44,7 @@ struct script {
     char *url;
     struct files *files;
     struct map env; /* char * */
+    bool freeze_env;
     size_t memory_limit;
     struct secrets *secrets; /* owned; NULL: no sources */
 

@@ -1,6 +1,6 @@
 /* k6/crypto/x509: certificates in PEM (k6-features.md CRY-04). k6 does not document it; names are
- * those that Go's index of packages lists for k6's module, forms those of the change that brought it (k6 #1014): missing
- * values are empty texts, times ISO 8601, binary values lists of bytes. */
+ * those that Go's index of packages lists for k6's module, forms those of the change that brought
+ * it (k6 #1014): missing values are empty texts, times ISO 8601, binary values lists of bytes. */
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>

@@ -167,6 +167,7 @@ int script_open(const struct script_open *how, struct script **out, struct diag 
     script->url = mem_strdup(how->url);
     script->files = how->files;
     script->secrets = how->secrets;
+    script->freeze_env = how->freeze_env;
     script->memory_limit = how->memory_limit ? how->memory_limit : DEFAULT_MEMORY_LIMIT;
     map_init(&script->env);
     map_init(&script->modules);

@@ -28,6 +28,7 @@ struct script_open {
     const char *url;         /* "file:///dir/x.js"; its text comes from `files` */
     struct files *files;     /* taken over */
     const struct map *env;   /* __ENV: char * by name; copied */
+    bool freeze_env;         /* __ENV can't be written to */
     size_t memory_limit;     /* bytes of a VU's runtime; 0: 512 MB */
     struct secrets *secrets; /* taken over, also on failure; NULL: none */
     int64_t timeout_nsec;    /* of the init context's run; 0: none */

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The gRPC server of the tests: Greeter of hello.proto, health, and reflection (v1alpha).
 
-    grpc_server.py FOLDER_OF_PROTOS [CERTIFICATE KEY]
+    grpc_server.py FOLDER_OF_PROTOS [CERTIFICATE KEY [AUTHORITY_OF_CLIENTS]]
 
 Prints "ready PORT" and serves until it is killed."""
+import pathlib
 import subprocess
 import sys
 import time
@@ -49,7 +50,8 @@ class Greeter:
     def say_hello(self, request, context):
         context.send_initial_metadata((("x-first", "one"), ("x-bin", b"\1\2")))
         sent = dict(context.invocation_metadata()).get("x-sent", "none")
-        context.set_trailing_metadata((("x-last", sent),))
+        asked = context._rpc_event.call_details.host.decode()
+        context.set_trailing_metadata((("x-last", sent), ("x-authority", asked)))
         reply = self.reply(message=f"hello {request.name}", big=request.big, color=request.color)
         reply.at.CopyFrom(request.at)
         for tag in request.tags:
@@ -134,8 +136,8 @@ def main():
                                              reflection(files)),
         grpc.method_handlers_generic_handler("grpc.health.v1.Health", health)))
     if tls:
-        with open(tls[0], "rb") as cert, open(tls[1], "rb") as key:
-            credentials = grpc.ssl_server_credentials([(key.read(), cert.read())])
+        cert, key, *clients = (pathlib.Path(name).read_bytes() for name in tls)
+        credentials = grpc.ssl_server_credentials([(key, cert)], *clients, require_client_auth=bool(clients))
         port = server.add_secure_port("127.0.0.1:0", credentials)
     else:
         port = server.add_insecure_port("127.0.0.1:0")

@@ -40,6 +40,18 @@ def test_stdin(lab):
     assert r.code == 0 and "from stdin" in r.stderr
 
 
+def test_stdin_may_be_typescript(lab):
+    script = "interface Box { n: number }\nexport default function (): void {\n  const b: Box = { n: 5 };\n  console.log(`n is ${b.n}`);\n%s}\n"
+    r = lab.gale("run", "--quiet", "-", stdin=script % "")
+    assert r.code == 0 and "n is 5" in r.stderr, r.text
+    r = lab.gale("run", "--quiet", "-", stdin=script % "  throw new Error('here');\n")
+    assert "/-:5:" in r.stderr, r.stderr
+    r = lab.gale("run", "--quiet", "-", stdin="export default function () {\n  const = 5;\n}\n")
+    assert r.code == 107 and ":2:9" in r.stderr, r.text
+    r = lab.gale("run", "--quiet", "-", stdin=script % "", env={"GALE_ESBUILD": "/nonexistent"})
+    assert r.code == 107 and "/-:1:1:" in r.stderr, r.text
+
+
 def test_precedence(lab):
     script = "export const options = { vus: 2, iterations: 2 };\nexport default function () {}\n"
     path = lab.file("s.js", script)
@@ -178,6 +190,24 @@ def test_feature_merge_run_tags(lab):
     assert tags(env={"K6_FEATURES": "native-histograms,merge-run-tags"}) == {"a": "1", "b": "2"}
     r = lab.gale("inspect", "--features", "warp", path)
     assert r.code == 0 and "unknown feature 'warp'" in r.stderr
+    config = lab.file("features.json", '{"features": ["merge-run-tags"]}')
+    assert tags("--config", config) == {"a": "1", "b": "2"}
+
+
+def test_feature_freeze_env(lab):
+    script = ("let why = 'written'; try { __ENV.A = 'x'; } catch (e) { why = e.name; }\n"
+              "export default function () { console.log(`${why} ${__ENV.A} ${Object.isFrozen(__ENV)}`); }")
+    assert "written x false" in lab.script(script, "-e", "A=1").stderr
+    for flags, env in ((["--features", "freeze-env"], {}), ([], {"K6_FEATURES": "freeze-env"}),
+                       (["--config", lab.file("c.json", '{"features": "freeze-env"}')], {})):
+        assert "TypeError 1 true" in lab.script(script, "-e", "A=1", *flags, env=env).stderr
+
+
+def test_features(lab):
+    table = lab.gale("features").stdout.splitlines()
+    assert table[0].split() == ["FEATURE", "LIFECYCLE", "DESCRIPTION"] and any(x.startswith("freeze-env ") for x in table)
+    got = json.loads(lab.gale("features", "--json").stdout)
+    assert [x["feature"] for x in got] == [x.split()[0] for x in table[1:]] and all(x["lifecycle"] and x["description"] for x in got)
 
 
 def test_words_that_flags_take(lab):

@@ -160,6 +160,29 @@ def test_tls(lab):
     assert r.code == 0, r.text
 
 
+def test_certificates_of_clients(lab):
+    lab.certificate("localhost")
+    lab.certificate("client")
+    files = [lab.dir / name for name in ("localhost.pem", "localhost.key", "client.pem")]
+    subprocess.run(["openssl", "pkcs8", "-topk8", "-in", lab.dir / "client.key", "-passout", "pass:open", "-out", lab.dir / "locked.key"], check=True)
+    subprocess.run(["openssl", "ec", "-aes128", "-in", lab.dir / "client.key", "-passout", "pass:open", "-out", lab.dir / "old.key"], check=True,
+                   capture_output=True)
+    body = """
+        const address = __ENV.ADDRESS.replace('127.0.0.1', 'localhost');
+        const why = (tls) => { try { client.connect(address, { tls, timeout: '3s' }); return client.invoke('hello.Greeter/SayHello', {}).error.message; } catch (e) { return e.message; } };
+        const reply = (tls, params) => { client.connect(address, { tls, ...params }); return client.invoke('hello.Greeter/SayHello', { name: 'tls' }); };
+        eq('a certificate', reply({ cacerts: ca, cert, key }).message.message, 'hello tls');
+        eq('with a password', reply({ cacerts: ca, cert, key: old, password: 'open' }).message.message, 'hello tls');
+        eq('another authority', reply({ cacerts: ca, cert, key }, { authority: 'shop.test' }).trailers['x-authority'][0], 'shop.test');
+        eq('none', why({ cacerts: ca }).length > 0, true);
+        eq('another password', why({ cacerts: ca, cert, key: old, password: 'x' }).includes('tls'), true);
+        eq('no key', why({ cacerts: ca, cert }).includes('tls'), true);
+    """
+    with Server(files) as server:
+        r = run(lab, body, server.address, init="const [ca, cert, key, old] = ['./localhost.pem', './client.pem', './client.key', './old.key'].map((x) => open(x));")
+    assert r.code == 0, r.text
+
+
 def test_reflection(lab):
     body = """
         const why = (fn) => { try { fn(); return 'nothing'; } catch (e) { return e.message; } };

@@ -86,7 +86,7 @@ def test_views_and_stop(lab):
     assert api.json(f"/v1/groups/{g['id']}")[1]["data"]["attributes"]["name"] == "g"
     assert api.json("/v1/groups/ff")[0] == 404
     assert api.json("/v1/setup")[1]["data"]["attributes"]["data"] == {"token": "abc"}
-    assert api.call("/ping") == (200, "ok") and api.call("/nowhere")[0] == 404
+    assert api.call("/ping") == (200, "ok") == api.call("/") and api.call("/nowhere")[0] == 404
     assert api.patch(paused=True)[0] == 400 and api.patch(vus=50)[0] == 500
     assert api.json("/v1/status", "PATCH", b"{")[0] == 400 and api.json("/v1/status", "DELETE")[0] == 405
     assert api.json("/v1/status", "PATCH", b"x" * 100_000)[0] == 413

@@ -43,10 +43,10 @@ class Screen:
         return ["".join(row).rstrip() for row in self.rows]
 
 
-def on_terminal(lab, *args):
+def on_terminal(lab, *args, env=None):
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
-    env = {k: v for k, v in os.environ.items() if not k.startswith("K6_") and k != "NO_COLOR"}
+    env = {**{k: v for k, v in os.environ.items() if not k.startswith("K6_") and k != "NO_COLOR"}, **(env or {})}
     proc = subprocess.Popen([lab.binary, *map(str, args)], cwd=lab.dir, stdin=side, stdout=side, stderr=side, env=env)
     os.close(side)
     data = b""
@@ -93,6 +93,9 @@ def test_bars_and_log_lines_share_the_screen(lab):
 def test_no_color(lab):
     _, raw, lines = on_terminal(lab, "run", "--no-color", lab.file("s.js", TALKATIVE))
     assert not re.search(r"\x1b\[[\d;]*m", raw) and any("✗ bad" in line for line in lines)
+    for name in ("NO_COLOR", "K6_NO_COLOR"):
+        _, raw, _ = on_terminal(lab, "run", lab.file("s.js", "export default function () {}"), env={name: "1"})
+        assert not re.search(r"\x1b\[[\d;]*m", raw), name
     _, raw, _ = on_terminal(lab, "run", lab.file("s.js", TALKATIVE))
     assert re.search(r"\x1b\[[\d;]*m", raw)
 
