@@ -9,8 +9,8 @@
 #include "fleet/bus_internal.h"
 
 enum {
-    CONNECT_MS = 2000,
-    PING_MS = 3000, /* and two without an answer end a connection */
+    CONNECT_MS = 5000, /* TCP, TLS and the greeting are six trips: half the world away, 2 s */
+    PING_MS = 2000,    /* and two without an answer end a connection: 6 s */
     WRITE_MS = 10000,
     FLUSH_MS = 500,
     BACKOFF_MIN_MS = 50,

@@ -5,7 +5,11 @@
  * the child dies it is started again, with a back-off; when the controller dies, however, it ends
  * too. What it logs goes to gale's log: errors as warnings, the rest for --verbose.
  *
- * Threads: the loop's. */
+ * When the disk was full and there is space again it is started anew: a stream that could not be
+ * written to would hang for good (nats-server 2.9).
+ *
+ * Threads: the loop's, which lives on: on Linux the kernel kills the child with the thread that
+ * started it. (Elsewhere a controller that is killed leaves it behind.) */
 #ifndef FLEET_NATS_SERVER_H
 #define FLEET_NATS_SERVER_H
 
@@ -49,7 +53,9 @@ MUST_USE int nats_server_start(const struct nats_server_config *config, struct n
 void nats_server_stop(struct nats_server *s);
 const char *nats_server_url(const struct nats_server *s); /* nats://127.0.0.1:PORT */
 int nats_server_pid(const struct nats_server *s);
-/* Other users from now on: rewrites the configuration and has it read again, connections stay. */
+/* Other users from now on: rewrites the configuration and has it read again. Connections stay, but
+ * for those of users that are not among them any more, or have another password. Blocks until the
+ * server says that it has, some milliseconds, at most 3 s. */
 MUST_USE int nats_server_set_users(struct nats_server *s, const struct nats_user *users,
                                    size_t count, struct diag *d);
 
