@@ -17,6 +17,7 @@
 #include "cli/progress.h"
 #include "cli/rest.h"
 #include "cli/session.h"
+#include "fleet/planner.h"
 #include "loop/offload.h"
 #include "metrics/totals.h"
 #include "metrics/window.h"
@@ -116,6 +117,17 @@ static char *describe_outputs(const struct session *s)
     return buf_take(&out);
 }
 
+/* This machine's share of the test against what its operator allows. */
+static int check_load(const struct session *s, struct diag *d)
+{
+    const uint64_t parts = 1000000;
+    double share = (double)segment_scale(&s->test.segment, parts) / (double)parts;
+    struct planner_load load;
+
+    planner_load_of(&s->test.scenarios, &load);
+    return network_check_load(&s->network, run_max_vus(s->run), load.rate * share, d);
+}
+
 /* 0, or an exit code after a message. */
 static int make_run(struct session *s)
 {
@@ -140,6 +152,8 @@ static int make_run(struct session *s)
                                   &s->network.network);
     config.runner = s->runner;
     s->run = run_new(&config, s->loop);
+    if (check_load(s, &d))
+        return load_fail(EXIT_CODE_CONFIG, &d);
     if (address[0]) {
         s->rest = rest_start(s, address, &d);
         if (!s->rest) {

@@ -230,8 +230,8 @@ int session_set_up(struct session *s)
     s->linger = args_is_set(s->args, FLAG_LINGER)
                     ? args_bool(s->args, FLAG_LINGER)
                     : json_is_true(json_object_get(s->test.config, "linger"));
-    if (check_flags(s, &d) || network_read(s->args, &s->network, &d) || set_up_metrics(s, &d) ||
-        set_up_summary(s, &d) || set_up_outputs(s, &d))
+    if (check_flags(s, &d) || network_read(s->args, false, &s->network, &d) ||
+        set_up_metrics(s, &d) || set_up_summary(s, &d) || set_up_outputs(s, &d))
         return load_fail(EXIT_CODE_CONFIG, &d);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "loop/loop.h"
 #include "net/emulate.h"
+#include "net/policy.h"
 #include "net/rules.h"
 #include "net/tcp.h"
 #include "net/tls.h"
@@ -62,20 +63,45 @@ const struct proxy *dialer_proxy(const struct dialer *dialer, bool is_tls, struc
     return proxy_for(dialer->options.proxies, is_tls, host, port);
 }
 
+static const struct policy *policy_of(const struct dialer *dialer)
+{
+    return dialer->options.network ? dialer->options.network->policy : NULL;
+}
+
+bool dialer_wants_tunnels(const struct dialer *dialer)
+{
+    return policy_of(dialer) != NULL;
+}
+
 /* The address to connect to: the proxy's or the target's. */
 YIELDS static int find_addr(struct dialer *dialer, struct str host, uint16_t port, int64_t deadline,
                             struct addr *out, struct diag *d)
 {
     const struct rules *rules = dialer->options.rules;
+    bool is_given = rules_find_host(rules, host, port, out);
     int err;
 
-    if (!rules_find_host(rules, host, port, out)) {
+    if (!is_given) {
         err = dns_resolve(dialer->dns, host, deadline, out, d);
         if (err)
             return err;
         out->port = port;
     }
-    return rules_check_ip(rules, out, d);
+    err = rules_check_ip(rules, out, d);
+    return err ? err : policy_check(policy_of(dialer), host, out, !is_given, d);
+}
+
+/* The target of a request through a proxy, which is to be told the address that was checked. */
+YIELDS static int check_behind_proxy(struct dialer *dialer, const struct dial_request *r,
+                                     struct addr *out, struct diag *d)
+{
+    int64_t limit = clock_now() + dialer->options.dial_timeout;
+    int err = dns_resolve(dialer->dns, r->host, limit < r->deadline ? limit : r->deadline, out, d);
+
+    if (err)
+        return err;
+    out->port = r->port;
+    return policy_check(policy_of(dialer), r->host, out, true, d);
 }
 
 /* A name and a TCP connection. */
@@ -118,12 +144,17 @@ YIELDS static int encrypt(struct dialer *dialer, const struct tls_request *reque
     return err;
 }
 
-/* What is asked of the proxy before the stream is the request's. As `encrypt` on failure. */
-YIELDS static int pass_proxy(struct dialer *dialer, const struct dial_request *r, struct stream **s,
+/* What is asked of the proxy before the stream is the request's: a tunnel to `checked` when there
+ * is a policy. As `encrypt` on failure. */
+YIELDS static int pass_proxy(struct dialer *dialer, const struct dial_request *r,
+                             const struct addr *checked, struct stream **s,
                              struct dial_timing *timing, struct diag *d)
 {
     const struct proxy *proxy = r->proxy;
     struct tls_request request = {.host = proxy->host};
+    bool wants_tunnel = r->is_tls || r->wants_tunnel || dialer_wants_tunnels(dialer);
+    char literal[ADDR_TEXT_MAX];
+    struct str target = r->host;
     int err;
 
     if (proxy->is_tls) {
@@ -133,11 +164,27 @@ YIELDS static int pass_proxy(struct dialer *dialer, const struct dial_request *r
             return err;
         }
     }
-    if (proxy->kind != PROXY_SOCKS5 && !r->is_tls && !r->wants_tunnel)
+    if (proxy->kind != PROXY_SOCKS5 && !wants_tunnel)
         return 0;
-    err = proxy_open_tunnel(proxy, *s, r->host, r->port, r->deadline, d);
+    if (checked->family != ADDR_NONE)
+        target = str_of(addr_format(checked, literal));
+    err = proxy_open_tunnel(proxy, *s, target, r->port, r->deadline, d);
     if (err)
         stream_close(*s);
+    return err;
+}
+
+static int check_names(const struct dialer *dialer, const struct dial_request *r, struct diag *d)
+{
+    const struct rules *rules = dialer->options.rules;
+    int err = rules_check_host(rules, r->host, d);
+
+    if (err == 0 && r->proxy)
+        err = rules_check_host(rules, r->proxy->host, d);
+    if (err == 0)
+        err = policy_check_name(policy_of(dialer), r->host, r->port, d);
+    if (err == 0 && r->proxy)
+        err = policy_check_name(policy_of(dialer), r->proxy->host, r->proxy->port, d);
     return err;
 }
 
@@ -145,19 +192,20 @@ int dialer_dial(struct dialer *dialer, const struct dial_request *r, struct stre
                 struct dial_timing *timing, struct diag *d)
 {
     const struct proxy *proxy = r->proxy;
+    struct addr behind = {.family = ADDR_NONE};
     struct stream *s = NULL;
     int err;
 
     *timing = (struct dial_timing){0, 0, 0};
-    err = rules_check_host(dialer->options.rules, r->host, d);
-    if (err == 0 && proxy)
-        err = rules_check_host(dialer->options.rules, proxy->host, d);
+    err = check_names(dialer, r, d);
+    if (err == 0 && proxy && dialer_wants_tunnels(dialer))
+        err = check_behind_proxy(dialer, r, &behind, d);
     if (err == 0)
         err = connect_tcp(dialer, r, &s, timing, d);
     if (err)
         return err;
     if (proxy)
-        err = pass_proxy(dialer, r, &s, timing, d);
+        err = pass_proxy(dialer, r, &behind, &s, timing, d);
     if (err == 0 && r->is_tls) {
         struct tls_request request = {
             .host = r->host, .offer_h2 = r->offer_h2, .no_alpn = r->no_alpn};

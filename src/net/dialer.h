@@ -23,7 +23,8 @@ struct tls_config;
 
 /* What the operator says of the place that connections are made from; no script can change it. */
 struct network {
-    struct distance *distance; /* emulated (emulate.h); NULL: none */
+    struct distance *distance;   /* emulated (emulate.h); NULL: none */
+    const struct policy *policy; /* NULL: all may be dialled that the options allow */
 };
 
 /* Everything pointed to is frozen, may be shared by all workers, and outlives the dialer. */
@@ -39,6 +40,9 @@ struct dialer_options {
 MUST_USE int dialer_new(struct loop *loop, const struct dialer_options *options,
                         struct dialer **out, struct diag *d);
 void dialer_free(struct dialer *dialer); /* every stream of it is closed; NULL is allowed */
+
+/* Whether a request goes through a proxy by a tunnel only, in plain HTTP too (a policy). */
+bool dialer_wants_tunnels(const struct dialer *dialer);
 
 /* The proxy that a request goes through, or NULL. A plain http request through a PROXY_HTTP is sent
  * in absolute form with proxy->authorization; otherwise the stream is a tunnel. */
@@ -64,8 +68,9 @@ struct dial_timing {
     int64_t tls;
 };
 
-/* Connects. *timing is filled as far as it came, on failure too. Errors: those of rules.h, dns.h,
- * tcp.h, tls.h, proxy.h, and ERR_DIAL_TIMEOUT. `d` (may be NULL) has the long text that k6 logs
+/* Connects. *timing is filled as far as it came, on failure too. Errors: those of rules.h,
+ * policy.h, dns.h, tcp.h, tls.h, proxy.h, and ERR_DIAL_TIMEOUT. `d` (may be NULL) has the long text
+ * that k6 logs
  * ("dial tcp 127.0.0.1:1: connect: connection refused"); err_text has the short one. */
 MUST_USE YIELDS int dialer_dial(struct dialer *dialer, const struct dial_request *request,
                                 struct stream **out, struct dial_timing *timing, struct diag *d);

@@ -391,7 +391,8 @@ int http_hop(struct http_chain *c)
     h.proxy = c->request->has_proxy
                   ? c->request->proxy
                   : dialer_proxy(c->client->options.dialer, is_tls, u->host, u->port);
-    h.exchange.is_tunnel = is_tls || (h.proxy && h.proxy->kind != PROXY_HTTP);
+    h.exchange.is_tunnel = is_tls || (h.proxy && (h.proxy->kind != PROXY_HTTP ||
+                                                  dialer_wants_tunnels(c->client->options.dialer)));
     h.exchange.target = target_of(&h);
     h.exchange.is_head = str_eq_c(c->method, "HEAD");
     build_headers(&h);

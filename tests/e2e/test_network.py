@@ -1,5 +1,6 @@
-"""Emulated distance: the phases of requests are at least what the distance makes of them (never an
-upper bound: the machine may be busy), and no byte changes."""
+"""What an operator says of the network. Emulated distance: the phases of requests are at least what
+it makes of them (never an upper bound: the machine may be busy), and no byte changes. The policy: no
+script goes around it."""
 import base64
 import hashlib
 import json
@@ -171,3 +172,105 @@ def test_emulated_distance_is_labelled(lab):
     assert "emulated" not in r.text
     r = lab.gale("run", "--emulate", "rtt=fast", path)
     assert r.code == 104 and "flag --emulate: rtt 'fast': a duration" in r.stderr, r.text
+
+
+def policy(lab, text, name="policy.json"):
+    return "--policy", lab.file(name, json.dumps(text))
+
+
+def errors(lab, body, *flags, env=None, imports="", options=""):
+    """What `body` returns: a list of texts."""
+    r = lab.script(f"""
+        import http from 'k6/http';
+        {imports}
+        export const options = {{ {options} }};
+        export default async function () {{ console.log('OUT' + JSON.stringify(await (async () => {{ {body} }})())); }}
+    """, "--log-format", "raw", *flags, env=env)
+    assert r.code == 0, r.text
+    return json.loads(re.search(r"OUT(.*)", r.stderr).group(1))
+
+
+def test_policy_holds_for_every_kind_of_connection(lab):
+    server = lab.server(keep_alive())
+    with Server() as grpc:
+        got = errors(lab, f"""
+            const out = [];
+            const note = (f) => {{ try {{ out.push(String(f())); }} catch (e) {{ out.push(String(e)); }} }};
+            note(() => http.get('{server.url}/').error);
+            note(() => http.get('http://shop.test/').error);
+            note(() => http.get('http://[::ffff:127.0.0.1]:{server.port}/').error);
+            note(() => ws.connect('{server.url.replace("http", "ws")}/', () => {{}}).error);
+            note(() => client.connect(__ENV.ADDRESS, {{ plaintext: true, timeout: '5s' }}));
+            out.push((await http.asyncRequest('GET', '{server.url}/')).error);
+            try {{ await fetch('{server.url}/'); }} catch (e) {{ out.push(String(e)); }}
+            return out;
+        """, *policy(lab, {"deny": ["127.0.0.0/8"]}), imports=f"""
+            import ws from 'k6/ws';
+            import grpc from 'k6/net/grpc';
+            const client = new grpc.Client();
+            client.load(['{PROTOS}'], 'hello.proto');
+        """, options=f"hosts: {{ 'shop.test': '127.0.0.1:{server.port}' }}", env={"ADDRESS": grpc.address})
+    assert len(got) == 7, got
+    for text in got:
+        assert "policy" in text and "is refused: \"deny\" has 127.0.0.0/8" in text, text
+    assert server.connections == 0
+
+
+def test_policy_holds_for_redirects_and_proxies(lab):
+    proxied = []
+
+    def proxy(conn, request):
+        proxied.append(request.split(b"\r\n")[0].decode())
+        if request.startswith(b"CONNECT"):
+            conn.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            conn.recv(65536)
+        ok(conn, b"through")
+    through = lab.server(proxy)
+
+    def talk(conn, _):
+        conn.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest/meta-data\r\n"
+                     b"Content-Length: 0\r\n\r\n")
+    server = lab.server(talk)
+    got = errors(lab, f"""
+        const p = {{ proxy: '{through.url}' }};
+        const code = (r) => [r.error_code, r.error];
+        return [code(http.get('{server.url}/')), code(http.get('http://169.254.169.254/', p)),
+                code(http.get('http://metadata.google.internal/', p)), code(http.get('http://127.0.0.9/', p)),
+                http.get('http://localhost:81/', p).body,
+                code(http.get('http://127.0.0.1:81/', {{ proxy: 'http://127.0.0.9:3128' }}))];
+    """, *policy(lab, {"deny": ["127.0.0.9"]}))
+    for code, text in got[:4] + got[5:]:
+        assert code == 1110 and "policy" in text and "is refused" in text, got
+    assert "link-local and cloud metadata" in got[0][1], got
+    assert got[4] == "through" and proxied in (["CONNECT 127.0.0.1:81 HTTP/1.1"], ["CONNECT [::1]:81 HTTP/1.1"]), \
+        (got, proxied)
+    # Without a policy all is as in k6: the proxy is asked for the page itself.
+    proxied.clear()
+    errors(lab, f"return [http.get('http://metadata.test/', {{ proxy: '{through.url}' }}).status];")
+    assert proxied == ["GET http://metadata.test/ HTTP/1.1"], proxied
+
+
+def test_policy_limits_load_and_line(lab):
+    flags = policy(lab, {"maxVUs": 5, "maxRate": 10, "maxBandwidth": "20mbit"})
+    r = lab.script("export const options = { vus: 6, duration: '1s' };\nexport default function () {}", *flags)
+    assert r.code == 104 and "the policy allows 5 VUs here and the test needs 6" in r.stderr, r.text
+    r = lab.script("""export const options = { scenarios: { a: { executor: 'constant-arrival-rate', rate: 11,
+        duration: '1s', preAllocatedVUs: 1 } } };\nexport default function () {}""", *flags)
+    assert r.code == 104 and "10 iterations per second here and the test needs 11" in r.stderr, r.text
+    body = b"x" * 500_000
+    server = lab.server(keep_alive(body))
+    r, m = lab.summary(f"""
+        import http from 'k6/http'; import {{ check }} from 'k6';
+        export const options = {{ vus: 2, iterations: 2 }};
+        export default function () {{ check(http.get('{server.url}/'), {{ whole: (r) => r.body.length === 500000 }}); }}
+    """, *flags)
+    assert r.code == 0 and m["checks"]["passes"] == 2, r.text
+    assert m["http_req_duration"]["max"] >= 400 and "emulated" not in r.text, m["http_req_duration"]
+
+
+def test_policy_that_is_wrong_names_the_place(lab):
+    path = lab.file("s.js", "export default function () {}")
+    r = lab.gale("run", path, *policy(lab, {"allow": ["10.0.0.0/99"]}))
+    assert r.code == 104 and r"policy.json: allow, entry 1: \"10.0.0.0/99\" is no rule" in r.stderr, r.text
+    r = lab.gale("run", path, env={"GALE_POLICY": str(lab.file("p.json", "{"))})
+    assert r.code == 104 and "p.json:1" in r.stderr, r.text
