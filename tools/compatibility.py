@@ -6,6 +6,7 @@
 
 The table must have every feature once, and a row that says yes names tests that exist and pass. What the pages of
 docs/modules/ list under "Differences from k6" goes into docs/differences.md too."""
+import functools
 import pathlib
 import re
 import sys
@@ -50,6 +51,12 @@ def read_table(say):
     return [(a[0], a[2], a[3]) for a in areas]
 
 
+@functools.cache
+def tests_in(path):
+    """The names of a file's tests: test_* of Python, TEST() of C."""
+    return set(re.findall(r"^(?:def test_|TEST\()(\w+)", path.read_text(), re.M))
+
+
 def test_problem(ref, known_failures):
     """Why a test shows nothing; None: it does."""
     name, _, part = ref.partition(":")
@@ -58,10 +65,8 @@ def test_problem(ref, known_failures):
         return f"there is no tests/{name}"
     if not part and path.suffix not in (".js", ".ts"):
         return "which of the tests in that file?"
-    if part:
-        mark = rf"^def test_{part}\(" if path.suffix == ".py" else rf"^TEST\({part}\)"
-        if not re.search(mark, path.read_text(), re.M):
-            return f"tests/{name} has no test '{part}'"
+    if part and part not in tests_in(path):
+        return f"tests/{name} has no test '{part}'"
     return "it is known to fail" if path.name in known_failures else None
 
 

@@ -169,3 +169,18 @@ def test_secret_files(lab):
     assert "level=error" in r.stderr and "--secret-source" in r.stderr, r.stderr
     assert lab.script("export default function () {}", "--secret-source=file=missing.txt").code != 0
     assert lab.script("export default function () {}", "--secret-source=cloud=x").code == 104
+
+
+def test_what_an_import_may_name(lab):
+    lib = lab.file("lib/x.js", "export const x = import.meta.resolve('./y.txt');\n")
+    for name in ("./lib/x.js", "./lib/../lib/x.js", str(lib), f"file://{lib}"):
+        r = lab.script(f"import {{ x }} from '{name}';\nexport default function () {{ console.log(x); }}")
+        assert f"file://{lib.parent}/y.txt" in r.stderr, (name, r.text)
+    for name in ("./lib/x", "./lib", "lib/x.js", "http://127.0.0.1.example/x.js", "ftp://127.0.0.1/x.js"):
+        r = lab.script(f"import {{ x }} from '{name}';\nexport default function () {{}}")
+        assert r.code == 107 and name in r.stderr, (name, r.text)
+
+
+def test_secret_source_of_the_environment(lab):
+    script = ("import secrets from 'k6/secrets';\nexport default async function () { console.log((await secrets.get('token')).length); }")
+    assert "msg=7" in lab.script(script, env={"K6_SECRET_SOURCE": "mock=token=hunter2"}).stderr
