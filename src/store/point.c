@@ -62,6 +62,8 @@ void point_encode(const struct sink *sink, bool adds_up, int64_t second, struct 
     }
 }
 
+/* Minimum and maximum are exact as long as all of a second comes before it meets another one, which
+ * is so but for late windows. */
 static void add_up(struct sink *dst, const struct sink *src)
 {
     if (!dst->is_empty && dst->gauge.wall_nsec == src->gauge.wall_nsec) {

@@ -1,0 +1,117 @@
+#include "store/point.h"
+
+#include "base/err.h"
+#include "fixture.h"
+#include "metrics/hist.h"
+
+static void round_trip(const struct sink *sink, size_t most)
+{
+    struct buf bytes = BUF_INIT(SIZE_MAX);
+    struct sink back;
+
+    point_encode(sink, false, 0, &bytes);
+    CHECK(bytes.len <= most);
+    sink_init(&back, sink->type);
+    CHECK_EQ(point_add(&back, false, buf_str(&bytes)), 0);
+    CHECK(!back.is_empty);
+    if (sink->type == METRIC_COUNTER)
+        CHECK_NEAR(back.sum, sink->sum, 0);
+    if (sink->type == METRIC_GAUGE)
+        CHECK(back.gauge.value == sink->gauge.value && back.gauge.min == sink->gauge.min &&
+              back.gauge.max == sink->gauge.max && back.gauge.wall_nsec == sink->gauge.wall_nsec);
+    if (sink->type == METRIC_TREND)
+        CHECK_NEAR(hist_sum(back.hist), hist_sum(sink->hist), 0);
+    sink_deinit(&back);
+    for (size_t cut = 0; cut < bytes.len; cut++) {
+        sink_init(&back, sink->type);
+        CHECK_EQ(point_add(&back, false, str_from(bytes.data, cut)), ERR_SYNTAX);
+        CHECK(back.is_empty);
+        sink_deinit(&back);
+    }
+    buf_append_char(&bytes, 1);
+    sink_init(&back, sink->type);
+    CHECK_EQ(point_add(&back, false, buf_str(&bytes)), ERR_SYNTAX);
+    sink_deinit(&back);
+    buf_deinit(&bytes);
+}
+
+TEST(points_are_small_and_exact)
+{
+    static const double values[] = {0, 1, -1, 12345, 0.1, 1e300, -2.5, 9007199254740993.0};
+
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        struct sink sink;
+
+        sink_init(&sink, METRIC_COUNTER);
+        sink_add(&sink, values[i], 0);
+        round_trip(&sink, values[i] == 12345 ? 3 : 9);
+        sink_init(&sink, METRIC_GAUGE);
+        sink_add(&sink, values[i], 1700000000000000000);
+        round_trip(&sink, 40);
+        sink_init(&sink, METRIC_RATE);
+        sink_add(&sink, values[i], 0);
+        round_trip(&sink, 2);
+        sink_init(&sink, METRIC_TREND);
+        sink_add(&sink, values[i], 0);
+        round_trip(&sink, 12);
+        sink_deinit(&sink);
+    }
+}
+
+TEST(points_of_vus_add_up_within_a_second)
+{
+    static const struct {
+        double value;
+        int64_t second;
+    } put[] = {{5, 2}, {3, 1}, {4, 2}, {9, 1}};
+    struct buf bytes = BUF_INIT(SIZE_MAX);
+    struct sink sum;
+
+    CHECK(point_adds_up(STR("vus")) && point_adds_up(STR("vus_max")) &&
+          !point_adds_up(STR("vusx")));
+    sink_init(&sum, METRIC_GAUGE);
+    for (size_t i = 0; i < COUNT_OF(put); i++) {
+        struct sink one;
+
+        sink_init(&one, METRIC_GAUGE);
+        sink_add(&one, put[i].value, 77 + (int64_t)i);
+        buf_reset(&bytes);
+        point_encode(&one, true, put[i].second, &bytes);
+        CHECK_EQ(point_add(&sum, true, buf_str(&bytes)), 0);
+    }
+    CHECK_NEAR(sum.gauge.value, 9, 0);
+    buf_deinit(&bytes);
+}
+
+TEST(rows_hold_points_by_slot)
+{
+    struct buf row = BUF_INIT(SIZE_MAX);
+    struct row_writer w;
+    struct row_reader r;
+    struct str point;
+
+    row_begin(&w, &row);
+    row_put(&w, 0, STR("a"));
+    row_put(&w, 1, STR(""));
+    row_put(&w, 59, STR("ccc"));
+    CHECK_EQ(row_open(&r, buf_str(&row)), 0);
+    CHECK(!r.is_alias);
+    CHECK_EQ(row_next(&r, &point), 1);
+    CHECK(r.slot == 0 && str_eq_c(point, "a"));
+    CHECK_EQ(row_next(&r, &point), 1);
+    CHECK(r.slot == 1 && point.len == 0);
+    CHECK_EQ(row_next(&r, &point), 1);
+    CHECK(r.slot == 59 && str_eq_c(point, "ccc"));
+    CHECK_EQ(row_next(&r, &point), 0);
+    CHECK_EQ(row_open(&r, str_from(row.data, row.len - 1)), 0);
+    CHECK_EQ(row_next(&r, &point), 1);
+    CHECK_EQ(row_next(&r, &point), 1);
+    CHECK_EQ(row_next(&r, &point), ERR_SYNTAX);
+    buf_reset(&row);
+    row_alias(&row, 300);
+    CHECK_EQ(row_open(&r, buf_str(&row)), 0);
+    CHECK(r.is_alias && r.alias == 300);
+    CHECK_EQ(row_open(&r, STR("")), ERR_SYNTAX);
+    CHECK_EQ(row_open(&r, STR("\x05xx")), ERR_SYNTAX);
+    buf_deinit(&row);
+}
