@@ -1,5 +1,5 @@
 # Short names for what one does with gale; the build itself is CMake's (CMakePresets.json).
-.PHONY: all demo test check bench fuzz asan tsan lint fmt install clean deps
+.PHONY: all demo test check bench bench-store fuzz asan tsan lint fmt install clean deps
 .DEFAULT_GOAL := all
 
 JOBS ?= $(shell nproc)
@@ -37,6 +37,10 @@ fuzz: ## libFuzzer on every target, FUZZ_SECONDS each
 bench: build/gale ## gale beside its peers, in one run
 	@tools/deps.sh build bench
 	@bench/run.py
+
+bench-store: deps ## a day of three regions in the run store: what it takes, how fast it answers
+	@tools/build.sh release store_bench
+	@build/release/bench/store_bench
 
 lint: ## format, layers, clang-tidy, house rules
 	@tools/deps.sh build lint

@@ -16,7 +16,7 @@ int scan_damaged(const struct scan *s)
 /* A stretch of one level's steps. */
 struct stretch {
     int64_t region;
-    int level;
+    size_t level; /* index into tidy_levels */
     int64_t from;
     int64_t to;
 };
@@ -30,7 +30,7 @@ static int take_points(const struct scan *s, const struct stretch *at, int32_t n
     int more;
 
     while ((more = row_next(r, &point)) > 0) {
-        int64_t second = start + (int64_t)r->slot * at->level;
+        int64_t second = start + (int64_t)r->slot * tidy_levels[at->level];
         int err;
 
         if (second < at->from || second >= at->to)
@@ -46,13 +46,13 @@ static int take_points(const struct scan *s, const struct stretch *at, int32_t n
 static int follow_alias(const struct scan *s, const struct stretch *at, int32_t number,
                         int64_t start, uint32_t alias)
 {
-    struct sql q = sql(s->store, "SELECT points FROM points WHERE run = ? AND level = ? AND "
-                                 "series = ? AND region = ? AND start = ?");
+    static const char *const texts[LEVEL_COUNT] = LEVEL_SQL(
+        "SELECT points FROM ", " WHERE run = ? AND series = ? AND region = ? AND start = ?");
+    struct sql q = sql(s->store, texts[at->level]);
     struct row_reader r;
     int err;
 
     sql_int(&q, s->dict->run);
-    sql_int(&q, at->level);
     sql_int(&q, alias);
     sql_int(&q, at->region);
     sql_int(&q, start);
@@ -69,13 +69,14 @@ static int follow_alias(const struct scan *s, const struct stretch *at, int32_t 
 
 static int scan_series(const struct scan *s, const struct stretch *at, uint32_t series)
 {
-    struct sql q = sql(s->store, "SELECT start, points FROM points WHERE run = ? AND level = ? AND "
-                                 "series = ? AND region = ? AND start > ? AND start < ?");
+    static const char *const texts[LEVEL_COUNT] =
+        LEVEL_SQL("SELECT start, points FROM ", " WHERE run = ? AND series = ? AND region = ? "
+                                                "AND start > ? AND start < ?");
+    struct sql q = sql(s->store, texts[at->level]);
     int32_t number = s->in_rows[series];
     int err;
 
     sql_int(&q, s->dict->run);
-    sql_int(&q, at->level);
     sql_int(&q, series);
     sql_int(&q, at->region);
     sql_int(&q, at->from - tidy_row_seconds(at->level));
@@ -114,7 +115,7 @@ static int scan_levels(const struct scan *s, int64_t region, size_t level, const
     int length = tidy_levels[level];
     int64_t from = (span[0] + length - 1) / length * length;
     int64_t to = span[1] / length * length;
-    struct stretch at = {region, length, from, to};
+    struct stretch at = {region, level, from, to};
     int err;
 
     if (span[0] >= span[1])

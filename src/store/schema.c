@@ -8,6 +8,12 @@
 
 enum { APPLICATION_ID = 0x67616c65 /* "gale" */ };
 
+#define POINTS_TABLE(name)                                                                         \
+    "CREATE TABLE " name " (key INTEGER PRIMARY KEY, run INTEGER NOT NULL, "                       \
+    "series INTEGER NOT NULL, region INTEGER NOT NULL, start INTEGER NOT NULL, "                   \
+    "points BLOB NOT NULL)",                                                                       \
+        "CREATE UNIQUE INDEX " name "_of_series ON " name " (run, series, region, start)"
+
 /* Versions of the schema, oldest first. One that was released is never changed: a new one follows
  * it. Integer keys are the store's own; ids are what the API shows. Times are wall nanoseconds,
  * seconds those of the run. JSON columns are the API's words, which the store does not read. */
@@ -89,12 +95,12 @@ static const char *const version_1[] = {
     "  key INTEGER PRIMARY KEY, run INTEGER NOT NULL, region INTEGER NOT NULL,"
     "  second INTEGER NOT NULL, points BLOB NOT NULL)",
     "CREATE INDEX seconds_of_run ON seconds (run, region, second)",
-    /* Of one series; `level` is the length of a point in seconds. */
-    "CREATE TABLE points ("
-    "  key INTEGER PRIMARY KEY, run INTEGER NOT NULL, level INTEGER NOT NULL,"
-    "  series INTEGER NOT NULL, region INTEGER NOT NULL, start INTEGER NOT NULL,"
-    "  points BLOB NOT NULL)",
-    "CREATE UNIQUE INDEX points_of_series ON points (run, level, series, region, start)",
+    /* Of one series. A table for each length of points, so that the long ones lie close together.
+     */
+    POINTS_TABLE("points_1"),
+    POINTS_TABLE("points_10"),
+    POINTS_TABLE("points_60"),
+    POINTS_TABLE("points_600"),
 
     "CREATE TABLE tokens ("
     "  id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, run TEXT,"

@@ -64,7 +64,8 @@ static int configure(struct store *s, const struct store_options *options, struc
     if (!err)
         err = s->read_only ? 0 : sql_exec(s, "PRAGMA journal_mode = WAL", d);
     text = mem_printf("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
-                      "PRAGMA cache_size = -%d; PRAGMA mmap_size = 1073741824",
+                      "PRAGMA journal_size_limit = 67108864;"
+                      "PRAGMA cache_size = -%d",
                       CACHE_KB);
     if (!err)
         err = sql_exec(s, text, d);

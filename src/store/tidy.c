@@ -13,9 +13,9 @@
 
 const int tidy_levels[LEVEL_COUNT] = {1, 10, 60, 600};
 
-int tidy_row_seconds(int level)
+int tidy_row_seconds(size_t level)
 {
-    return level == 1 ? MINUTE : BLOCK;
+    return level == 0 ? MINUTE : BLOCK;
 }
 
 struct tidy {
@@ -33,14 +33,15 @@ static int damaged(const struct tidy *t)
 
 /* --- rows of series ----------------------------------------------------------------------- */
 
-static int put_row(const struct tidy *t, int level, uint32_t series, int64_t start, struct str row)
+static int put_row(const struct tidy *t, size_t level, uint32_t series, int64_t start,
+                   struct str row)
 {
-    struct sql q = sql(t->store, "INSERT INTO points (run, level, series, region, start, points) "
-                                 "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
-                                 "SET points = excluded.points");
+    static const char *const texts[LEVEL_COUNT] =
+        LEVEL_SQL("INSERT INTO ", " (run, series, region, start, points) VALUES (?, ?, ?, ?, ?) "
+                                  "ON CONFLICT DO UPDATE SET points = excluded.points");
+    struct sql q = sql(t->store, texts[level]);
 
     sql_int(&q, t->dict->run);
-    sql_int(&q, level);
     sql_int(&q, series);
     sql_int(&q, t->region);
     sql_int(&q, start);
@@ -51,8 +52,8 @@ static int put_row(const struct tidy *t, int level, uint32_t series, int64_t sta
 /* Appends the minute's row to `out` (empty: there is none). */
 static int get_minute(const struct tidy *t, uint32_t series, int64_t minute, struct buf *out)
 {
-    struct sql q = sql(t->store, "SELECT points FROM points WHERE run = ? AND level = 1 "
-                                 "AND series = ? AND region = ? AND start = ?");
+    struct sql q = sql(t->store, "SELECT points FROM points_1 WHERE run = ? AND series = ? "
+                                 "AND region = ? AND start = ?");
     int err;
 
     sql_int(&q, t->dict->run);
@@ -220,7 +221,7 @@ static int put_merged(const struct minute *m, uint32_t series, struct str old,
     }
     if (!err) {
         encode_sinks(sinks, MINUTE, &row);
-        err = put_row(m->t, 1, series, m->start, buf_str(&row));
+        err = put_row(m->t, 0, series, m->start, buf_str(&row));
     }
     deinit_sinks(sinks, MINUTE);
     buf_deinit(&row);
@@ -237,7 +238,7 @@ static int put_copied(const struct minute *m, uint32_t series, const struct ref 
     row_begin(&row, &out);
     for (size_t i = 0; i < count; i++)
         row_put(&row, refs[i].slot, ref_bytes(m, &refs[i]));
-    err = put_row(m->t, 1, series, m->start, buf_str(&out));
+    err = put_row(m->t, 0, series, m->start, buf_str(&out));
     buf_deinit(&out);
     return err;
 }
@@ -271,7 +272,7 @@ static int put_total(const struct minute *m, const struct ref *refs, size_t coun
     if (!err && is_one && (old.len == 0 || (r.is_alias && r.alias == refs->series))) {
         buf_reset(&old);
         row_alias(&old, refs->series);
-        err = put_row(m->t, 1, total, m->start, buf_str(&old));
+        err = put_row(m->t, 0, total, m->start, buf_str(&old));
     } else if (!err) {
         if (r.is_alias) {
             buf_reset(&old);
@@ -349,8 +350,8 @@ struct block {
 
 static int load_block(const struct tidy *t, uint32_t series, int64_t start, struct block *b)
 {
-    struct sql q = sql(t->store, "SELECT start, points FROM points WHERE run = ? AND level = 1 "
-                                 "AND series = ? AND region = ? AND start >= ? AND start < ?");
+    struct sql q = sql(t->store, "SELECT start, points FROM points_1 WHERE run = ? AND series = ? "
+                                 "AND region = ? AND start >= ? AND start < ?");
     int err;
 
     b->count = 0;
@@ -399,13 +400,13 @@ static int add_minute(const struct tidy *t, struct str row, int64_t minute, int6
     return err;
 }
 
-static int put_level(const struct tidy *t, uint32_t series, int64_t start, int level,
+static int put_level(const struct tidy *t, uint32_t series, int64_t start, size_t level,
                      const struct sink *sinks)
 {
     struct buf row = BUF_INIT(SIZE_MAX);
     int err;
 
-    encode_sinks(sinks, (size_t)(BLOCK / level), &row);
+    encode_sinks(sinks, (size_t)(BLOCK / tidy_levels[level]), &row);
     err = put_row(t, level, series, start, buf_str(&row));
     buf_deinit(&row);
     return err;
@@ -430,11 +431,11 @@ static int put_levels(const struct tidy *t, uint32_t series, int64_t start, cons
     for (size_t i = 0; i < COUNT_OF(minutes); i++)
         point_merge(&all, metric->adds_up, &minutes[i]);
     if (!err)
-        err = put_level(t, series, start, 10, tens);
+        err = put_level(t, series, start, 1, tens);
     if (!err)
-        err = put_level(t, series, start, 60, minutes);
+        err = put_level(t, series, start, 2, minutes);
     if (!err)
-        err = put_level(t, series, start, 600, &all);
+        err = put_level(t, series, start, 3, &all);
     deinit_sinks(tens, COUNT_OF(tens));
     deinit_sinks(minutes, COUNT_OF(minutes));
     sink_deinit(&all);
@@ -448,7 +449,7 @@ static int put_aliases(const struct tidy *t, uint32_t series, int64_t start, uin
 
     row_alias(&row, alias);
     for (size_t i = 1; !err && i < LEVEL_COUNT; i++)
-        err = put_row(t, tidy_levels[i], series, start, buf_str(&row));
+        err = put_row(t, i, series, start, buf_str(&row));
     buf_deinit(&row);
     return err;
 }

@@ -6,6 +6,8 @@
 #ifndef STORE_TIDY_H
 #define STORE_TIDY_H
 
+#include <stddef.h>
+
 #include "base/compiler.h"
 
 struct store;
@@ -18,7 +20,14 @@ enum {
     LEVEL_COUNT = 4,
 };
 extern const int tidy_levels[LEVEL_COUNT]; /* seconds per point */
-int tidy_row_seconds(int level);           /* seconds per row */
+int tidy_row_seconds(size_t level);        /* seconds per row; of an index into tidy_levels */
+
+/* The same statement for the table of each level. */
+#define LEVEL_SQL(before, after)                                                                   \
+    {                                                                                              \
+        before "points_1" after, before "points_10" after, before "points_60" after,               \
+            before "points_600" after                                                              \
+    }
 
 /* One due piece of a run: 1; 0: nothing is due. In a transaction. */
 MUST_USE int tidy_windows(struct store *s, struct diag *d);

@@ -19,7 +19,10 @@ enum {
 
 /* Large tables first; the last one is followed by the mark itself. */
 static const char *const purges[] = {
-    "DELETE FROM points WHERE key IN (SELECT key FROM points WHERE run = ?1 LIMIT ?2)",
+    "DELETE FROM points_1 WHERE key IN (SELECT key FROM points_1 WHERE run = ?1 LIMIT ?2)",
+    "DELETE FROM points_10 WHERE key IN (SELECT key FROM points_10 WHERE run = ?1 LIMIT ?2)",
+    "DELETE FROM points_60 WHERE key IN (SELECT key FROM points_60 WHERE run = ?1 LIMIT ?2)",
+    "DELETE FROM points_600 WHERE key IN (SELECT key FROM points_600 WHERE run = ?1 LIMIT ?2)",
     "DELETE FROM seconds WHERE key IN (SELECT key FROM seconds WHERE run = ?1 LIMIT ?2)",
     "DELETE FROM logs WHERE id IN (SELECT id FROM logs WHERE run = ?1 LIMIT ?2)",
     "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE run = ?1 LIMIT ?2)",
@@ -96,52 +99,72 @@ static int forget_answers(struct store *s, int64_t now, struct diag *d)
     return sql_run(&q, d);
 }
 
-/* The run that ended first and may go, with when and how much it takes; 0: there is none. */
+#define POINT_BYTES(table, which)                                                                  \
+    "(SELECT coalesce(sum(length(points) + 48), 0) FROM " table " WHERE run " which ")"
+#define WINDOW_BYTES(which)                                                                        \
+    "SELECT " POINT_BYTES("points_1", which) " + " POINT_BYTES(                                    \
+        "points_10",                                                                               \
+        which) " + " POINT_BYTES("points_60",                                                      \
+                                 which) " + " POINT_BYTES("points_600",                            \
+                                                          which) " + " POINT_BYTES("seconds",      \
+                                                                                   which)
+
+/* The run that ended first and may go: 1; 0: there is none. */
 struct oldest {
     char id[STORE_ID_SIZE];
+    int64_t key;
     int64_t ended;
-    int64_t bytes;
 };
 
 static int find_oldest(struct store *s, struct oldest *out, struct diag *d)
 {
     struct sql q =
-        sql(s, "SELECT r.id, coalesce(r.ended, r.created), (SELECT coalesce(sum(length(points) + "
-               "48), 0) FROM points WHERE run = r.key) + (SELECT coalesce(sum(length(points) + "
-               "32), 0) FROM seconds WHERE run = r.key) + (SELECT coalesce(sum(length(message) + "
-               "64), 0) FROM logs WHERE run = r.key) FROM runs r JOIN tests t ON t.key = r.test "
-               "WHERE r.phase = 'ended' AND t.baseline IS NOT r.key "
-               "ORDER BY coalesce(r.ended, r.created), r.id LIMIT 1");
+        sql(s, "SELECT r.id, r.key, coalesce(r.ended, r.created) AS at FROM runs r JOIN tests t "
+               "ON t.key = r.test WHERE r.phase = 'ended' AND t.baseline IS NOT r.key "
+               "ORDER BY at, r.id LIMIT 1");
     int err = sql_row(&q, d);
 
     if (err <= 0)
         return err;
     snprintf(out->id, sizeof out->id, "%s", sql_get_text(&q));
+    out->key = sql_get_int(&q);
     out->ended = sql_get_int(&q);
-    out->bytes = sql_get_int(&q);
     sql_end(&q);
     return 1;
 }
 
-/* What deleted runs still take is not in the way of those that are left. */
-static int leftover_bytes(struct store *s, int64_t *out, struct diag *d)
+/* Deletes it; *bytes becomes less by what its windows take. */
+static int delete_oldest(struct store *s, const struct oldest *oldest, int64_t *bytes,
+                         struct diag *d)
 {
-    struct sql q = sql(s, "SELECT coalesce(sum(length(points) + 48), 0) FROM points "
-                          "WHERE run IN (SELECT run FROM leftovers)");
+    struct sql q = sql(s, WINDOW_BYTES("= ?1"));
+    int64_t takes;
+    int err;
 
-    return sql_number(&q, 0, out, d);
+    sql_int(&q, oldest->key);
+    err = sql_number(&q, 0, &takes, d);
+    *bytes -= takes;
+    return err ? err : store_delete_run(s, oldest->id, d);
+}
+
+/* What is kept, without what deleted runs still take. */
+static int kept_bytes(struct store *s, int64_t *out, struct diag *d)
+{
+    struct sql q = sql(s, WINDOW_BYTES("IN (SELECT run FROM leftovers)"));
+    int err = sql_number(&q, 0, out, d);
+
+    *out = store_bytes(s) - *out;
+    return err;
 }
 
 int store_retain(struct store *s, const struct store_retention *r, size_t *deleted, struct diag *d)
 {
-    int64_t leftover = 0;
-    int64_t bytes;
+    int64_t bytes = 0;
     int err = forget_answers(s, r->now_wall_nsec, d);
 
     *deleted = 0;
     if (!err && r->max_bytes)
-        err = leftover_bytes(s, &leftover, d);
-    bytes = store_bytes(s) - leftover;
+        err = kept_bytes(s, &bytes, d);
     while (!err) {
         struct oldest oldest;
         bool is_old;
@@ -152,8 +175,7 @@ int store_retain(struct store *s, const struct store_retention *r, size_t *delet
         is_old = r->max_age_nsec && oldest.ended < r->now_wall_nsec - r->max_age_nsec;
         if (!is_old && (r->max_bytes == 0 || bytes <= r->max_bytes))
             return 0;
-        err = store_delete_run(s, oldest.id, d);
-        bytes -= oldest.bytes;
+        err = delete_oldest(s, &oldest, &bytes, d);
         *deleted += err == 0;
     }
     return err;
