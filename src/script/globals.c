@@ -61,8 +61,8 @@ static const struct lazy_name lazy_names[] = {
     {"AbortSignal", LAZY_WEB},
     {"crypto", LAZY_CRYPTO},
     {"Crypto", LAZY_CRYPTO},
-    {"CryptoKey", LAZY_CRYPTO},
-    {"SubtleCrypto", LAZY_CRYPTO},
+    {"CryptoKey", LAZY_SUBTLE},
+    {"SubtleCrypto", LAZY_SUBTLE},
 };
 
 /* --- standard objects --------------------------------------------------------------------- */
@@ -106,13 +106,15 @@ int globals_need(JSContext *ctx, enum lazy_intrinsic what)
     case LAZY_FETCH:
         return fetch_add_globals(ctx);
     case LAZY_STREAMS:
-        return web_add_streams(ctx);
+        return web_add(ctx, web_streams(ctx));
     case LAZY_URL:
         return web_add_part(ctx, &js_part_url, JS_UNDEFINED);
     case LAZY_WEB:
         return web_add_web(ctx);
     case LAZY_CRYPTO:
         return crypto_add_globals(ctx);
+    case LAZY_SUBTLE:
+        return web_add(ctx, crypto_subtle(ctx));
     case LAZY_COUNT:
         break;
     }

@@ -86,6 +86,7 @@ struct vu_private {
     JSValue fn; /* owned: its function */
 
     JSValue streams; /* owned: the classes of k6/experimental/streams; undefined: not made yet */
+    JSValue subtle;  /* owned: the part behind crypto.subtle; the same */
 
     JSValue setup_data; /* owned: this VU's copy */
     bool has_setup_data;
@@ -220,22 +221,25 @@ enum lazy_intrinsic {
     LAZY_URL,
     LAZY_WEB,
     LAZY_CRYPTO,
+    LAZY_SUBTLE,
     LAZY_COUNT
 };
 extern struct host_class globals_class;
 /* Standard objects that many scripts never touch are made when a name of theirs is first used. */
 MUST_USE int globals_install(struct vu *vu);
 MUST_USE int globals_need(JSContext *ctx, enum lazy_intrinsic what);
-/* Globals that are a part in JavaScript (mod_web.c). */
+/* What an object (taken) offers becomes globals; the same of a part in JavaScript (mod_web.c). */
 struct js_part;
+MUST_USE int web_add(JSContext *ctx, JSValue made);
 MUST_USE int web_add_part(JSContext *ctx, const struct js_part *part, JSValueConst native);
 /* The classes of k6/experimental/streams, one set per VU; owned by the caller. */
 MUST_USE JSValue web_streams(JSContext *ctx);
-MUST_USE int web_add_streams(JSContext *ctx);
 /* TextEncoder, AbortController and the other globals of js/web.js. */
 MUST_USE int web_add_web(JSContext *ctx);
-/* crypto and its classes (crypto/subtle.c). */
+/* crypto and its class; what crypto.subtle comes from, once per VU, owned by the caller
+ * (crypto/subtle.c). */
 MUST_USE int crypto_add_globals(JSContext *ctx);
+MUST_USE JSValue crypto_subtle(JSContext *ctx);
 /* fetch and its classes (mod_fetch.c). */
 MUST_USE int fetch_add_globals(JSContext *ctx);
 /* Forgets __ENV, so that the next use sees the scenario's variables. */

@@ -13,6 +13,7 @@ struct js_part {
     size_t size;
 };
 
+extern const struct js_part js_part_crypto;
 extern const struct js_part js_part_fetch;
 extern const struct js_part js_part_html;
 extern const struct js_part js_part_streams;

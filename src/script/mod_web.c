@@ -24,14 +24,18 @@ static int add_all(JSContext *ctx, JSValueConst object, JSValue made, int flags)
     return err < 0 ? -1 : 0;
 }
 
-int web_add_part(JSContext *ctx, const struct js_part *part, JSValueConst native)
+int web_add(JSContext *ctx, JSValue made)
 {
     JSValue global = JS_GetGlobalObject(ctx);
-    int err = add_all(ctx, global, js_part_call(ctx, part, native),
-                      JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
+    int err = add_all(ctx, global, made, JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
 
     JS_FreeValue(ctx, global);
     return err;
+}
+
+int web_add_part(JSContext *ctx, const struct js_part *part, JSValueConst native)
+{
+    return web_add(ctx, js_part_call(ctx, part, native));
 }
 
 JSValue web_streams(JSContext *ctx)
@@ -46,15 +50,6 @@ JSValue web_streams(JSContext *ctx)
         p->streams = made;
     }
     return JS_DupValue(ctx, p->streams);
-}
-
-int web_add_streams(JSContext *ctx)
-{
-    JSValue global = JS_GetGlobalObject(ctx);
-    int err = add_all(ctx, global, web_streams(ctx), JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
-
-    JS_FreeValue(ctx, global);
-    return err;
 }
 
 /* --- text --------------------------------------------------------------------------------- */

@@ -223,6 +223,7 @@ int vu_create(struct script_worker *worker, uint64_t id, uint64_t id_in_test, st
     vu->_private = mem_zalloc(sizeof(*vu->_private));
     vu->_private->exports = vu->_private->fn = vu->_private->setup_data = JS_UNDEFINED;
     vu->_private->streams = JS_UNDEFINED;
+    vu->_private->subtle = JS_UNDEFINED;
     vu->worker = worker;
     vu->shard = worker->env->shard;
     vu->loop = worker->env->loop;
@@ -253,11 +254,12 @@ static void free_values(struct vu *vu)
     JS_FreeValue(vu->ctx, p->setup_data);
     JS_FreeValue(vu->ctx, p->exports);
     JS_FreeValue(vu->ctx, p->streams);
+    JS_FreeValue(vu->ctx, p->subtle);
     for (size_t i = 0; i < p->builtin_count; i++)
         JS_FreeValue(vu->ctx, p->builtins[i].ns);
     mem_free(p->builtins);
     async_groups_free(vu);
-    p->fn = p->setup_data = p->exports = p->streams = JS_UNDEFINED;
+    p->fn = p->setup_data = p->exports = p->streams = p->subtle = JS_UNDEFINED;
 }
 
 static void free_modules_state(struct vu *vu)

@@ -1,6 +1,6 @@
-/* The natives under js/webcrypto.js and js/webcrypto_pairs.js, which are the global `crypto` (W3C
- * Web Cryptography API; k6-features.md GLB-03): arguments into a job (crypto/job.h), keys in and
- * out. */
+/* The natives under js/crypto.js, js/webcrypto.js and js/webcrypto_pairs.js, which are the global
+ * `crypto` (W3C Web Cryptography API; k6-features.md GLB-03): arguments into a job (crypto/job.h),
+ * keys in and out. */
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
@@ -514,6 +514,44 @@ static const JSCFunctionListEntry natives[] = {
     JS_CFUNC_DEF("pairs", 1, native_pairs),
 };
 
+/* The part of js/webcrypto.js, made when it is first needed. */
+JSValue crypto_subtle(JSContext *ctx)
+{
+    struct vu_private *p = vu_of(ctx)->_private;
+    JSValue native;
+    JSValue made;
+
+    if (!JS_IsUndefined(p->subtle))
+        return JS_DupValue(ctx, p->subtle);
+    native = JS_NewObject(ctx);
+    if (JS_IsException(native))
+        return native;
+    JS_SetPropertyFunctionList(ctx, native, natives, COUNT_OF(natives));
+    made = js_part_call(ctx, &js_part_webcrypto, native);
+    JS_FreeValue(ctx, native);
+    if (!JS_IsException(made))
+        p->subtle = JS_DupValue(ctx, made);
+    return made;
+}
+
+static JSValue native_subtle(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    JSValue part = crypto_subtle(ctx);
+    JSValue subtle = JS_IsException(part) ? part : host_get(ctx, part, "subtle");
+
+    (void)this_val;
+    (void)argc;
+    (void)argv;
+    if (!JS_IsException(part))
+        JS_FreeValue(ctx, part);
+    return subtle;
+}
+
+static const JSCFunctionListEntry crypto_natives[] = {
+    JS_CFUNC_DEF("random", 1, native_random),
+    JS_CFUNC_DEF("subtle", 0, native_subtle),
+};
+
 int crypto_add_globals(JSContext *ctx)
 {
     JSValue native = JS_NewObject(ctx);
@@ -521,8 +559,8 @@ int crypto_add_globals(JSContext *ctx)
 
     if (JS_IsException(native))
         return -1;
-    JS_SetPropertyFunctionList(ctx, native, natives, COUNT_OF(natives));
-    err = web_add_part(ctx, &js_part_webcrypto, native);
+    JS_SetPropertyFunctionList(ctx, native, crypto_natives, COUNT_OF(crypto_natives));
+    err = web_add_part(ctx, &js_part_crypto, native);
     JS_FreeValue(ctx, native);
     return err;
 }

@@ -1,4 +1,4 @@
-// The global `crypto` (W3C Web Cryptography API): random values, and crypto.subtle over the natives of crypto/subtle.c.
+// crypto.subtle (W3C Web Cryptography API) over the natives of crypto/subtle.c.
 // Each algorithm is a table of what it can do: those of one secret are here, those of key pairs in webcrypto_pairs.js.
 // Natives that compute give a value or, when it takes long, a promise; null means that it failed.
 (function (native) {
@@ -8,7 +8,7 @@
   const PAIRS = ['RSASSA-PKCS1-v1_5', 'RSA-PSS', 'RSA-OAEP', 'ECDSA', 'ECDH'];
   const USAGES = ['encrypt', 'decrypt', 'sign', 'verify', 'deriveKey', 'deriveBits', 'wrapKey', 'unwrapKey'];
   const FORMATS = ['raw', 'pkcs8', 'spki', 'jwk'];
-  const CODES = { SyntaxError: 12, InvalidAccessError: 15, TypeMismatchError: 17, NotSupportedError: 9, QuotaExceededError: 22 }; // of DOMException
+  const CODES = { SyntaxError: 12, InvalidAccessError: 15, NotSupportedError: 9 }; // of DOMException
 
   const named = (name, message) => Object.defineProperties(new Error(message), { name: { value: name, writable: true, configurable: true }, code: { value: CODES[name] ?? 0 } });
   const isBytes = (data) => data instanceof ArrayBuffer || ArrayBuffer.isView(data);
@@ -335,23 +335,6 @@
     get [Symbol.toStringTag]() { return 'SubtleCrypto'; }
   }
 
-  const INTEGERS = ['Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'BigInt64Array', 'BigUint64Array'];
-  class Crypto {
-    subtle = new SubtleCrypto(token);
-    getRandomValues(array) {
-      if (!ArrayBuffer.isView(array) || !INTEGERS.includes(array[Symbol.toStringTag])) throw named('TypeMismatchError', 'getRandomValues() takes an array of integers');
-      if (array.byteLength > 65536) throw named('QuotaExceededError', 'getRandomValues() gives at most 65536 bytes');
-      if (array.byteLength > 0) view(array).set(new Uint8Array(native.random(array.byteLength)));
-      return array;
-    }
-    randomUUID() {
-      const b = new Uint8Array(native.random(16));
-      b[6] = (b[6] & 15) | 64;
-      b[8] = (b[8] & 63) | 128;
-      const hex = [...b].map((x) => x.toString(16).padStart(2, '0')).join('');
-      return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-    }
-    get [Symbol.toStringTag]() { return 'Crypto'; }
-  }
-  return { crypto: new Crypto(), Crypto, CryptoKey, SubtleCrypto };
+  // Globals, and what crypto.subtle is, which is none.
+  return Object.defineProperty({ CryptoKey, SubtleCrypto }, 'subtle', { value: new SubtleCrypto(token) });
 })
