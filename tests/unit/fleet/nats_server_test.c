@@ -101,14 +101,19 @@ TEST(nats_server_comes_back_after_a_kill)
 TEST(nats_server_ends_with_its_owner)
 {
     struct rig r;
+    struct nats_server_config config;
     int fds[2];
     pid_t pid;
     int server = 0;
 
+    rig_open(&r);
+    config = rig_config(&r);
     CHECK_EQ(pipe(fds), 0);
     pid = fork();
     if (pid == 0) {
-        rig_start(&r);
+        struct diag d = DIAG_INIT;
+
+        CHECK_EQ(nats_server_start(&config, &r.server, &d), 0);
         server = nats_server_pid(r.server);
         CHECK_EQ(write(fds[1], &server, sizeof server), sizeof server);
         pause();
@@ -120,4 +125,5 @@ TEST(nats_server_ends_with_its_owner)
     for (int i = 0; i < 500 && kill(server, 0) == 0; i++)
         usleep(10000);
     CHECK(kill(server, 0) != 0);
+    rig_close(&r);
 }
