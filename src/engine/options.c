@@ -118,6 +118,18 @@ static void warn_unknown(struct options *o, const json_t *tier)
     }
 }
 
+/* OPT-07. */
+static int check_timeout(enum option_id id, const json_t *checked, struct diag *d)
+{
+    int64_t nsec = 1;
+
+    if (id != OPTION_SETUP_TIMEOUT && id != OPTION_TEARDOWN_TIMEOUT)
+        return 0;
+    if (options_json_nsec(checked, &nsec, d) == 0 && nsec > 0)
+        return 0;
+    return diag_set(d, ERR_INVALID, "it must be more than 0");
+}
+
 int options_apply(struct options *o, enum option_tier which, const json_t *tier, struct diag *d)
 {
     int err = check_conflicts(tier, d);
@@ -135,7 +147,10 @@ int options_apply(struct options *o, enum option_tier which, const json_t *tier,
         if (!value)
             continue;
         err = option_check(info->kind, value, &checked, d);
+        if (err == 0)
+            err = check_timeout(info->id, checked, d);
         if (err) {
+            json_decref(checked);
             diag_prefix(d, "option %s", info->key[0] ? info->key : info->flag);
             return err;
         }

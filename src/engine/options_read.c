@@ -385,6 +385,14 @@ static json_t *string_of(struct str s)
     return json_stringn(s.ptr ? s.ptr : "", s.len);
 }
 
+/* A bare number is milliseconds, as in JSON (CFG-04); flags refuse it before (cli/args.c). */
+static json_t *duration_of(struct str text)
+{
+    double number;
+
+    return str_to_double(text, &number) ? json_real(number) : string_of(text);
+}
+
 static int bool_from_text(struct str text, json_t **out, struct diag *d)
 {
     if (text.len == 0 || str_eq_c(text, "true") || str_eq_c(text, "1"))
@@ -412,7 +420,7 @@ static int stages_from_text(struct str text, json_t **out, struct diag *d)
                             STR_ARG(whole));
         }
         json_array_append_new(*out,
-                              json_pack("{s:o, s:I}", "duration", string_of(str_trim(duration)),
+                              json_pack("{s:o, s:I}", "duration", duration_of(str_trim(duration)),
                                         "target", (json_int_t)value));
     }
     return 0;
@@ -455,6 +463,9 @@ int option_from_text(enum option_kind kind, struct str text, json_t **out, struc
         while (text.len > 0)
             json_array_append_new(*out, string_of(str_trim(str_cut(&text, ','))));
         return 0;
+    case OPTION_KIND_DURATION:
+        *out = duration_of(text);
+        return 0;
     case OPTION_KIND_STAGES:
         return stages_from_text(text, out, d);
     case OPTION_KIND_MAP:
@@ -469,7 +480,6 @@ int option_from_text(enum option_kind kind, struct str text, json_t **out, struc
         return *out ? 0 : diag_set(d, ERR_INVALID, "not JSON: %s", error.text);
     case OPTION_KIND_SIZE:
     case OPTION_KIND_STRING:
-    case OPTION_KIND_DURATION:
         *out = string_of(text);
         return 0;
     }

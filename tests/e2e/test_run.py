@@ -52,6 +52,8 @@ def test_wrong_options_name_the_place(lab):
         "executionSegment: '2:3'": "executionSegment",
         "tlsVersion: 'tls9'": "tlsVersion",
         "dns: { select: 'worst' }": "dns",
+        "setupTimeout: 0": "more than 0",
+        "teardownTimeout: '0s'": "more than 0",
         "hosts: { 'shop.test': 'nowhere' }": "shop.test",
         "blacklistIPs: ['10.0.0.0/40']": "10.0.0.0/40",
         "tlsCipherSuites: ['ROT13']": "ROT13",

@@ -1,5 +1,6 @@
 #include "engine/options.h"
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -126,7 +127,9 @@ TEST(options_environment_names)
 static const char *fake_env(const char *name)
 {
     if (strcmp(name, "K6_STAGES") == 0)
-        return "10s:5,20s:0";
+        return "10s:5,20000:0";
+    if (strcmp(name, "K6_SETUP_TIMEOUT") == 0)
+        return "1500";
     return strcmp(name, "K6_TAGS") == 0 ? "a:b,c:d" : NULL;
 }
 
@@ -139,6 +142,10 @@ TEST(options_read_the_environment)
     CHECK_EQ(options_read_env(fake_env, &tier, NULL), 0);
     CHECK_EQ(options_apply(&o, TIER_ENV, tier, NULL), 0);
     CHECK_EQ(json_array_size(o.values[OPTION_STAGES]), 2);
+    CHECK_TEXT(
+        json_string_value(json_object_get(json_array_get(o.values[OPTION_STAGES], 1), "duration")),
+        "20s");
+    CHECK_EQ(options_nsec(&o, OPTION_SETUP_TIMEOUT), 1500 * NSEC_PER_MSEC);
     CHECK_TEXT(json_string_value(json_object_get(o.values[OPTION_TAGS], "c")), "d");
     json_decref(tier);
     options_deinit(&o);
