@@ -21,6 +21,7 @@
 #include "loop/offload.h"
 #include "metrics/totals.h"
 #include "metrics/window.h"
+#include "output/baseline.h"
 #include "script/script.h"
 
 /* --- signals ------------------------------------------------------------------------------ */
@@ -198,6 +199,7 @@ static void tear_down(struct session *s)
     for (size_t i = 0; i < s->output_count; i++)
         output_free(s->outputs[i]);
     mem_free((void *)s->outputs);
+    baseline_free(s->baseline);
     threshold_set_deinit(&s->thresholds);
     totals_free(s->totals);
     summary_stats_deinit(&s->summary);

@@ -16,6 +16,7 @@
 #include "output/output.h"
 #include "output/summary.h"
 
+struct baseline;
 struct progress;
 struct rest;
 
@@ -31,6 +32,7 @@ struct session {
     bool linger;
     char **system_tags; /* enabled, sorted; NULL at the end */
     struct summary_options summary;
+    struct baseline *baseline; /* NULL: none */
     struct operator_network network;
     struct runner *runner;
     struct run *run;
@@ -48,5 +50,15 @@ MUST_USE int session_set_up(struct session *s);
 /* After the run: summary, handleSummary, export, outputs' ends, what was crossed; sets the exit
  * code. */
 void session_end(struct session *s);
+
+/* --- session_reports.c: what a CI reads --------------------------------------------------------
+ */
+
+/* Whether totals must keep blocks, for intervals around changes. */
+bool session_needs_blocks(const struct session *s);
+/* --baseline, and the thresholds that are about the change from it. */
+MUST_USE int session_load_baseline(struct session *s, struct diag *d);
+/* Writes the reports that flags ask for; the exit code is known. */
+void session_report(struct session *s);
 
 #endif

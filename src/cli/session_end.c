@@ -168,11 +168,10 @@ void session_end(struct session *s)
     progress_free(s->progress, s->result.start_wall_nsec > 0);
     s->progress = NULL;
     stop_outputs(s);
-    if (s->result.start_wall_nsec == 0)
-        return;
-    if (verdict.any_failed) {
+    if (s->result.start_wall_nsec > 0 && verdict.any_failed) {
         say_crossed(s);
         if (s->result.exit_code == EXIT_CODE_OK || s->result.exit_code == EXIT_CODE_MARKED_FAILED)
             s->exit_code = EXIT_CODE_THRESHOLDS;
     }
+    session_report(s);
 }

@@ -118,6 +118,7 @@ static int set_up_metrics(struct session *s, struct diag *d)
     int err = 0;
 
     s->totals = totals_new();
+    s->totals->keeps_blocks = session_needs_blocks(s);
     for (uint32_t i = 0; i < registry->count; i++)
         totals_metric(s->totals, registry->metrics[i]);
     if (!args_bool(s->args, FLAG_NO_THRESHOLDS))
@@ -231,7 +232,8 @@ int session_set_up(struct session *s)
                     ? args_bool(s->args, FLAG_LINGER)
                     : json_is_true(json_object_get(s->test.config, "linger"));
     if (check_flags(s, &d) || network_read(s->args, false, &s->network, &d) ||
-        set_up_metrics(s, &d) || set_up_summary(s, &d) || set_up_outputs(s, &d))
+        set_up_metrics(s, &d) || session_load_baseline(s, &d) || set_up_summary(s, &d) ||
+        set_up_outputs(s, &d))
         return load_fail(EXIT_CODE_CONFIG, &d);
     return 0;
 }

@@ -52,17 +52,30 @@ static bool parse_short(struct str text, const struct metric *metric, struct thr
 
     if (metric->type == METRIC_RATE && str_ends_with(text, STR("%")) &&
         str_to_double(str_trim(str_slice(text, 0, text.len - 1)), &percent)) {
-        *out = (struct threshold_expr){NULL, {AGG_RATE, 0}, OP_LT, percent / 100};
+        *out = (struct threshold_expr){.agg = {AGG_RATE, 0}, .op = OP_LT, .value = percent / 100};
         out->source = mem_printf("rate<%.15g", out->value);
         return true;
     }
     if (metric->type == METRIC_TREND && metric->contains == METRIC_TIME &&
         duration_parse(text, &nsec) == 0 && !str_eq_c(text, "0")) {
-        *out = (struct threshold_expr){NULL, {AGG_P, 95}, OP_LT, nsec_to_ms(nsec)};
+        *out = (struct threshold_expr){.agg = {AGG_P, 95}, .op = OP_LT, .value = nsec_to_ms(nsec)};
         out->source = mem_printf("p(95)<%.15g", out->value);
         return true;
     }
     return false;
+}
+
+/* "+10%", "-5.5%": the sign says that it is of a change. */
+static bool parse_change(struct str text, double *out)
+{
+    double percent;
+
+    if (text.len < 3 || (text.ptr[0] != '+' && text.ptr[0] != '-') ||
+        !str_ends_with(text, STR("%")) ||
+        !str_to_double(str_trim(str_slice(text, 1, text.len - 1)), &percent) || percent < 0)
+        return false;
+    *out = text.ptr[0] == '-' ? -percent / 100 : percent / 100;
+    return true;
 }
 
 int threshold_parse(struct str text, const struct metric *metric, struct threshold_expr *out,
@@ -75,8 +88,10 @@ int threshold_parse(struct str text, const struct metric *metric, struct thresho
     text = str_trim(text);
     if (parse_short(text, metric, out))
         return 0;
-    if (!split(text, &left, &e.op, &right) || !agg_parse(left, &e.agg) ||
-        !str_to_double(right, &e.value))
+    if (!split(text, &left, &e.op, &right) || !agg_parse(left, &e.agg))
+        return bad_syntax(text, d);
+    e.of_change = parse_change(right, &e.value);
+    if (!e.of_change && !str_to_double(right, &e.value))
         return bad_syntax(text, d);
     if (!agg_fits(e.agg, metric->type) || (metric->type == METRIC_TREND && e.agg.kind == AGG_COUNT))
         return diag_set(d, ERR_INVALID,
@@ -145,6 +160,14 @@ int threshold_add(struct threshold_set *set, struct totals *totals, struct str s
 
     if (err == 0)
         err = threshold_parse(spec->text, &t->metric->metric, &t->expr, d);
+    if (err == 0 && t->expr.of_change && spec->window_nsec > 0) {
+        err =
+            diag_set(d, ERR_INVALID,
+                     "threshold '%.*s': a change from a baseline is the whole run's: it can't have "
+                     "a window",
+                     STR_ARG(spec->text));
+        threshold_expr_deinit(&t->expr);
+    }
     if (err) {
         mem_free(t);
         diag_prefix(d, "thresholds");
@@ -176,6 +199,22 @@ void threshold_set_deinit(struct threshold_set *set)
 
 /* --- judging ------------------------------------------------------------------------------ */
 
+double threshold_change(double then, double now)
+{
+    if (then > 0 || then < 0)
+        return (now - then) / fabs(then);
+    return now > 0 ? INFINITY : now < 0 ? -INFINITY : 0;
+}
+
+/* Mid-run there is only a part to compare with the whole of the baseline. */
+static bool judge_change(struct threshold *t, bool final)
+{
+    if (!final || !t->has_baseline)
+        return true;
+    t->last_change = threshold_change(t->baseline, t->last_value);
+    return threshold_compare(t->expr.op, t->last_change, t->expr.value);
+}
+
 static bool judge_whole(struct threshold *t, int64_t run_nsec, bool final)
 {
     const struct sink *sink = t->submetric ? &t->submetric->sink : &t->metric->sink;
@@ -185,6 +224,8 @@ static bool judge_whole(struct threshold *t, int64_t run_nsec, bool final)
     if (sink->is_empty && (!final || absent))
         return true;
     t->last_value = sink_aggregate(sink, t->expr.agg, nsec_to_sec(run_nsec));
+    if (t->expr.of_change)
+        return judge_change(t, final);
     return threshold_compare(t->expr.op, t->last_value, t->expr.value);
 }
 

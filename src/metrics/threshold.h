@@ -3,9 +3,11 @@
  *   'p(95)<500'  'rate>=0.99'  'count<10'       AGG OP NUMBER (k6-features.md section 9)
  *   '2%'         on a rate: rate<0.02
  *   '500ms'      on a time trend: p(95)<500
+ *   'p(95)<+10%' on the change from a baseline (gale's): a sign, a number, %
  *
  * A threshold with a window is judged on the last seconds only, and counts as crossed when that has
- * held for `for` (gale's extension). */
+ * held for `for` (gale's extension). One on the change is judged once, at the end, and passes when
+ * there is no baseline. */
 #ifndef METRICS_THRESHOLD_H
 #define METRICS_THRESHOLD_H
 
@@ -29,6 +31,7 @@ struct threshold_expr {
     struct agg agg;
     enum threshold_op op;
     double value;
+    bool of_change; /* value is a share of the baseline: 0.1 for +10% */
 };
 
 /* Parses and checks one expression for a metric. ERR_SYNTAX or ERR_INVALID with a message that
@@ -36,6 +39,8 @@ struct threshold_expr {
 MUST_USE int threshold_parse(struct str text, const struct metric *metric,
                              struct threshold_expr *out, struct diag *d);
 void threshold_expr_deinit(struct threshold_expr *e);
+/* now / then - 1; infinite when there was nothing then and is something now. */
+double threshold_change(double then, double now);
 bool threshold_compare(enum threshold_op op, double left, double right);
 
 struct threshold {
@@ -50,6 +55,9 @@ struct threshold {
     bool ok;                     /* the last verdict; true before the first */
     bool crossed;                /* of a window: it has been crossed once, which stays so */
     double last_value;
+    bool has_baseline;      /* of a change: the two below are set */
+    double baseline;        /* the aggregate in the run that this one is compared with */
+    double last_change;     /* +0.1: a tenth more */
     int64_t bad_since_nsec; /* of a window: when it began to fail; -1: it does not */
 };
 

@@ -8,6 +8,7 @@
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "metrics/blocks.h"
 #include "metrics/window.h"
 
 struct plan {
@@ -80,6 +81,7 @@ static void free_metric(struct metric_total *m)
         m->submetrics = sub->next;
         sink_deinit(&sub->sink);
         free_history(&sub->history);
+        blocks_free(sub->blocks);
         mem_free(sub->selector);
         mem_free(sub->full_name);
         mem_free(sub->tags);
@@ -87,6 +89,7 @@ static void free_metric(struct metric_total *m)
     }
     sink_deinit(&m->sink);
     free_history(&m->history);
+    blocks_free(m->blocks);
     mem_free((void *)(uintptr_t)m->metric.name.ptr);
     mem_free(m);
 }
@@ -157,6 +160,8 @@ struct metric_total *totals_metric(struct totals *t, const struct metric *metric
     m->metric.name = str_from(str_dup(metric->name), metric->name.len);
     m->metric.id = (uint32_t)t->metric_count;
     sink_init(&m->sink, metric->type);
+    if (t->keeps_blocks)
+        m->blocks = blocks_new(metric->type);
     t->metrics = append((void *)t->metrics, t->metric_count++, m);
     map_set(&t->_metric_by_name, m->metric.name, m);
     return m;
@@ -251,6 +256,8 @@ int totals_add_submetric(struct totals *t, struct metric_total *metric, struct s
     sub->selector = str_dup(str_trim(selector));
     sub->full_name = mem_printf("%.*s{%s}", STR_ARG(metric->metric.name), sub->selector);
     sink_init(&sub->sink, metric->metric.type);
+    if (metric->blocks)
+        sub->blocks = blocks_new(metric->metric.type);
     *last = sub;
     *out = sub;
     return 0;
@@ -467,9 +474,13 @@ void totals_merge(struct totals *t, const struct window *w, int64_t run_second)
         plan->metric->seen = true;
         sink_merge(&plan->metric->sink, sink);
         history_merge(&plan->metric->history, sink, run_second);
+        if (plan->metric->blocks)
+            blocks_merge(plan->metric->blocks, sink, run_second);
         for (size_t j = 0; j < plan->submetric_count; j++) {
             sink_merge(&plan->submetrics[j]->sink, sink);
             history_merge(&plan->submetrics[j]->history, sink, run_second);
+            if (plan->submetrics[j]->blocks)
+                blocks_merge(plan->submetrics[j]->blocks, sink, run_second);
         }
         count_check(plan->check, sink);
         for (size_t j = 0; j < COUNT_OF(plan->scopes); j++) {

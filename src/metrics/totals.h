@@ -17,6 +17,7 @@
 #include "metrics/metric.h"
 #include "metrics/sink.h"
 
+struct blocks;
 struct window;
 struct tags;
 
@@ -35,6 +36,7 @@ struct submetric {
     struct tags *tags; /* what a series must have; owned */
     struct sink sink;
     struct history history;
+    struct blocks *blocks; /* metrics/blocks.h; owned; NULL: not kept */
     struct submetric *next;
 };
 
@@ -42,6 +44,7 @@ struct metric_total {
     struct metric metric; /* name owned by the totals */
     struct sink sink;
     struct history history;
+    struct blocks *blocks;        /* owned; NULL: not kept */
     struct submetric *submetrics; /* in order of registration */
     bool seen;                    /* a sample arrived */
 };
@@ -84,6 +87,7 @@ struct totals {
     struct scope_total **scopes;
     size_t scope_count;
     bool without_scopes; /* set before the first window: nobody will ask for them */
+    bool keeps_blocks;   /* set before the first metric: its metrics and theirs have blocks */
     struct map _metric_by_name;
     struct map _scope_by_key;
     struct map _plans; /* by the address of a series */

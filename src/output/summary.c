@@ -180,29 +180,37 @@ static void print_checks(const struct writer *w, const struct check_list *checks
 
 /* --- thresholds --------------------------------------------------------------------------- */
 
-static void print_threshold(const struct writer *w, const struct threshold *t, size_t left)
+void summary_threshold_value(const struct threshold *t, enum time_unit unit, struct buf *out)
 {
-    struct buf value = BUF_INIT(SIZE_MAX);
     const struct metric *m = &t->metric->metric;
-    ptrdiff_t end = 0;
     struct str source = str_of(t->expr.source);
+    size_t end = 0;
     char span[48];
 
-    while ((size_t)end < source.len && !strchr("<>=!", source.ptr[end]))
+    while (end < source.len && !strchr("<>=!", source.ptr[end]))
         end++;
+    buf_printf(out, "%.*s=", STR_ARG(str_trim(str_slice(source, 0, end))));
     if (m->type == METRIC_RATE)
-        format_percent(&value, t->last_value);
+        format_percent(out, t->last_value);
     else
-        format_value(&value, m->contains, t->last_value, w->o->unit);
+        format_value(out, m->contains, t->last_value, unit);
     if (m->type == METRIC_COUNTER && t->expr.agg.kind == AGG_RATE)
-        buf_append_c(&value, "/s");
+        buf_append_c(out, "/s");
     if (t->window_nsec > 0)
-        buf_printf(&value, " (over %s)", duration_format(t->window_nsec, span, sizeof span));
+        buf_printf(out, " (over %s)", duration_format(t->window_nsec, span, sizeof span));
+    if (t->expr.of_change && !t->has_baseline)
+        buf_append_c(out, " (no baseline)");
+    else if (t->expr.of_change)
+        buf_printf(out, " (%+.2f%%)", t->last_change * 100);
+}
+
+static void print_threshold(const struct writer *w, const struct threshold *t, size_t left)
+{
     block_indent(w->out, left);
-    buf_printf(w->out, "%s%s%s '%s' %.*s=%.*s\n", writer_color(w, t->ok ? GREEN : RED),
-               t->ok ? "✓" : "✗", writer_color(w, PLAIN), t->expr.source,
-               STR_ARG(str_trim(str_slice(source, 0, (size_t)end))), STR_ARG(buf_str(&value)));
-    buf_deinit(&value);
+    buf_printf(w->out, "%s%s%s '%s' ", writer_color(w, t->ok ? GREEN : RED), t->ok ? "✓" : "✗",
+               writer_color(w, PLAIN), t->expr.source);
+    summary_threshold_value(t, w->o->unit, w->out);
+    buf_append_char(w->out, '\n');
 }
 
 struct ranked {

@@ -12,6 +12,7 @@
 #include "metrics/sink.h"
 #include "output/format.h"
 
+struct threshold;
 struct threshold_set;
 struct totals;
 
@@ -41,5 +42,8 @@ void summary_stats_deinit(struct summary_options *o);
 /* Appends the text. `run_seconds` is what rates are per. */
 void summary_text(const struct totals *totals, const struct threshold_set *thresholds,
                   double run_seconds, const struct summary_options *options, struct buf *out);
+
+/* "p(95)=612ms": what a threshold was judged by, with the span or the change that it is about. */
+void summary_threshold_value(const struct threshold *t, enum time_unit unit, struct buf *out);
 
 #endif

@@ -29,6 +29,12 @@ TEST(threshold_grammar)
         {&trend, "500ms", "p(95)<500"},
         {&trend, "1.5s", "p(95)<1500"},
         {&plain, "500ms", NULL},
+        {&trend, "p(95)<+10%", "p(95)<+10%"},
+        {&counter, "rate >= -5.5 %", "rate >= -5.5 %"},
+        {&rate, "rate<+50%", "rate<+50%"},
+        {&trend, "avg<10%", NULL}, /* of what? */
+        {&trend, "avg<+%", NULL},
+        {&trend, "avg<+-1%", NULL},
         {&rate, "2%", "rate<0.02"},
         {&rate, "rate>=0.99", "rate>=0.99"},
         {&rate, "500ms", NULL},
@@ -157,6 +163,35 @@ TEST(threshold_window_looks_back_and_needs_its_time)
     }
     CHECK(!f.set.list[0]->ok); /* once crossed, it stays so */
     end(&f);
+}
+
+TEST(threshold_on_a_change_is_judged_at_the_end)
+{
+    struct fixture f;
+    struct threshold *t;
+    struct diag d = DIAG_INIT;
+    struct threshold_spec spec = {.text = STR("avg<+10%"), .window_nsec = NSEC_PER_SEC};
+
+    begin(&f);
+    CHECK_EQ(threshold_add(&f.set, f.totals, STR("iteration_duration"), &spec, &d), ERR_INVALID);
+    CHECK(strstr(d.message, "window"));
+    diag_deinit(&d);
+    add(&f, "iteration_duration", &(struct threshold_spec){.text = STR("avg<+10%")});
+    sample(&f, METRIC_ITERATION_DURATION, 112, 1);
+    t = f.set.list[0];
+    CHECK(!threshold_evaluate(&f.set, NSEC_PER_SEC, true).any_failed); /* nothing to compare with */
+    t->has_baseline = true;
+    t->baseline = 100;
+    CHECK(!threshold_evaluate(&f.set, NSEC_PER_SEC, false).any_failed);
+    CHECK(threshold_evaluate(&f.set, NSEC_PER_SEC, true).any_failed);
+    CHECK_NEAR(t->last_change, 0.12, 1e-12);
+    t->baseline = 103;
+    CHECK(!threshold_evaluate(&f.set, NSEC_PER_SEC, true).any_failed);
+    t->baseline = 0;
+    CHECK(threshold_evaluate(&f.set, NSEC_PER_SEC, true).any_failed);
+    end(&f);
+    CHECK_NEAR(threshold_change(0, 0), 0, 0);
+    CHECK_NEAR(threshold_change(-4, -2), 0.5, 0);
 }
 
 TEST(threshold_on_what_does_not_exist)
