@@ -215,6 +215,25 @@ def sleepers(_target):
          p95_late=late, rss_gb=rss / 2**30, kb_per_vu=rss / 1e5 / 1024)
 
 
+@case
+def fleet(_target):
+    """agents' windows into one controller's collector: CPU, memory, and what grows with what"""
+    subprocess.run([ROOT / "tools" / "build.sh", "release", "fleet_bench"], check=True,
+                   capture_output=True)
+    program = ROOT / "build" / "release" / "bench" / "fleet_bench"
+    # agents, series each, values per series and second, seconds
+    for name, shape in {"fleet_1000": (1000, 50, 20, 60), "fleet_4000": (4000, 50, 20, 30),
+                        "fleet_200_series": (1000, 200, 20, 30),
+                        "fleet_100_values": (1000, 50, 100, 30),
+                        "fleet_600_values": (1000, 50, 600, 10),
+                        "fleet_instances": (1000, 50, 20, 30, "instances")}.items():
+        figures = json.loads(run([program, *shape])[0])
+        show(name, f"{shape[0]:,} agents of {shape[1]} series with {shape[2]} values: "
+             f"{figures['core']:.1%} of a core, {figures['mb']:.0f} MB and "
+             f"{figures['kb_per_second']:.0f} KB a second, {figures['bytes']:,} bytes a message",
+             **figures)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("cases", nargs="*", metavar="CASE", help="see --list; default: all")

@@ -1,9 +1,14 @@
 #include "base/mem.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static _Noreturn void out_of_memory(size_t size)
 {
@@ -96,4 +101,13 @@ char *mem_printf(const char *fmt, ...)
 void mem_free(void *ptr)
 {
     free(ptr);
+}
+
+void mem_keep_freed(size_t bytes)
+{
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, bytes < INT_MAX ? (int)bytes : INT_MAX);
+#else
+    (void)bytes;
+#endif
 }

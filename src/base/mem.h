@@ -20,4 +20,9 @@ NEVER_NULL char *mem_strndup(const char *text, size_t len); /* copies len bytes,
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void mem_free(void *ptr); /* NULL is allowed */
 
+/* Once, at the start of a process that takes and frees much each second: up to so many freed bytes
+ * stay with it. Otherwise the C library may give them back each time and fault them in again
+ * (measured: three times the work for a controller with hot series). */
+void mem_keep_freed(size_t bytes);
+
 #endif
