@@ -85,8 +85,9 @@ static int check_names(const struct args *args, struct diag *d)
     if (strcmp(type, "js") != 0 && strcmp(type, "archive") != 0)
         return diag_set(d, ERR_INVALID, "flag --type: '%s' is none: use js or archive", type);
     if (strcmp(mode, "experimental_enhanced") == 0)
-        log_printf(LOG_WARN, "--compatibility-mode experimental_enhanced is deprecated: all "
-                             "scripts are treated alike");
+        log_printf(
+            LOG_WARN,
+            "--compatibility-mode experimental_enhanced is deprecated: it is the same as extended");
     else if (strcmp(mode, "extended") != 0 && strcmp(mode, "base") != 0)
         return diag_set(d, ERR_INVALID,
                         "flag --compatibility-mode: '%s' is none: use extended or base", mode);
@@ -299,6 +300,7 @@ static int open_script(struct test *t, char *url, struct files *files)
     struct diag d = DIAG_INIT;
     int err;
 
+    how.base_mode = strcmp(args_text(t->args, FLAG_COMPATIBILITY_MODE, "extended"), "base") == 0;
     if (read_secrets(t->args, &how.secrets, &d)) {
         files_free(files);
         return load_fail(EXIT_CODE_CONFIG, &d);

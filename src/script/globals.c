@@ -247,7 +247,7 @@ static int lazy_get(JSContext *ctx, JSPropertyDescriptor *desc, JSValueConst obj
     struct vu *vu = vu_of(ctx);
 
     (void)object;
-    if (!name)
+    if (!name || (name->what == GLOBAL && vu->worker->script->base_mode))
         return 0;
     /* Once made, its name was on the global object; the script has deleted it since. */
     if (name->what < LAZY_COUNT && (vu->_private->lazy_made & (1u << name->what)))

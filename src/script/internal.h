@@ -45,6 +45,7 @@ struct script {
     struct files *files;
     struct map env; /* char * */
     bool freeze_env;
+    bool base_mode;
     size_t memory_limit;
     struct secrets *secrets; /* owned; NULL: no sources */
 

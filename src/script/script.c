@@ -168,6 +168,7 @@ int script_open(const struct script_open *how, struct script **out, struct diag 
     script->files = how->files;
     script->secrets = how->secrets;
     script->freeze_env = how->freeze_env;
+    script->base_mode = how->base_mode;
     script->memory_limit = how->memory_limit ? how->memory_limit : DEFAULT_MEMORY_LIMIT;
     map_init(&script->env);
     map_init(&script->modules);

@@ -29,6 +29,7 @@ struct script_open {
     struct files *files;     /* taken over */
     const struct map *env;   /* __ENV: char * by name; copied */
     bool freeze_env;         /* __ENV can't be written to */
+    bool base_mode;          /* k6's compatibility mode "base": there is no `global` */
     size_t memory_limit;     /* bytes of a VU's runtime; 0: 512 MB */
     struct secrets *secrets; /* taken over, also on failure; NULL: none */
     int64_t timeout_nsec;    /* of the init context's run; 0: none */

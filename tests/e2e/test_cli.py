@@ -113,6 +113,26 @@ def test_new_writes_once(lab):
     assert lab.gale("inspect", "script.js").code == 0
 
 
+def test_new_fills_templates(lab):
+    for template in ("minimal", "protocol"):
+        assert lab.gale("new", "--force", "--project-id", "77", "--template", template).code == 0
+        assert json.loads(lab.gale("inspect", "script.js").stdout)["cloud"] == {"projectID": 77}
+    mine = lab.file("mine.tpl", "// {{ .ScriptName }} of {{.ProjectID}}: a }} and { {\nexport default function () {}\n")
+    r = lab.gale("new", "--template", mine, "--project-id", "5", "made.js")
+    assert r.code == 0 and (lab.dir / "made.js").read_text().startswith("// made.js of 5: a }} and { {\n"), r.text
+    for text, said in (("{{ range .X }}", "{{ range .X }} stands for nothing"), (None, "there is no template")):
+        r = lab.gale("new", "--template", lab.file("bad.tpl", text) if text else "none.tpl", "bad.js")
+        assert r.code == 104 and said in r.stderr and not (lab.dir / "bad.js").exists(), r.text
+    assert lab.gale("new", "--project-id", "x", "bad.js").code == 104
+
+
+def test_compatibility_modes(lab):
+    script = "export default function () { console.log(`${typeof global} ${'global' in globalThis}`); }"
+    assert "object true" in lab.script(script).stderr
+    assert "undefined false" in lab.script(script, "--compatibility-mode", "base").stderr
+    assert "undefined false" in lab.script(script, env={"K6_COMPATIBILITY_MODE": "base"}).stderr
+
+
 def test_deps(lab):
     lab.file("lib.js", "export const x = 1;\n")
     path = lab.file("s.js", "import http from 'k6/http'; import { x } from './lib.js';\nexport default function () {}\n")

@@ -117,7 +117,7 @@ def test_interrupted_iterations(lab):
 
 def test_flags_that_do_nothing(lab):
     script = "export default function () {}"
-    r = lab.script(script, "--no-usage-report", "--profiling-enabled", "--traces-output", "none", "--compatibility-mode", "base")
+    r = lab.script(script, "--no-usage-report", "--profiling-enabled", "--traces-output", "none")
     assert r.code == 0 and "level=error" not in r.stderr, r.text
 
 
