@@ -2,7 +2,8 @@
 """gale beside its peers, in one run: prints each figure with the peer's and the ratio.
 
 nginx is the target, alone on core 1; gale and its peer (wrk, h2load) take turns on core 0. Machines are
-noisy, so pairs alternate and the best of each counts; ratios carry over to other machines, absolute
+noisy, so pairs alternate and the best of each counts; WebSockets and gRPC have a target of their own
+(bench/echo.c), as nginx has neither; ratios carry over to other machines, absolute
 figures do not. `bench/run.py [CASE...]` runs some cases; --list names them; --json FILE keeps the
 figures."""
 import argparse
@@ -72,6 +73,26 @@ def nginx():
             proc.wait()
 
 
+@contextlib.contextmanager
+def echo():
+    """Starts the target of WebSockets and gRPC; yields the URL of the one and the address of the other."""
+    with tempfile.TemporaryDirectory(prefix="gale-bench-") as folder:
+        ws_port, grpc_port = free_port(), free_port()
+        subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", ROOT / "bench" / "echo.c", "-o", f"{folder}/echo",
+                        "-lnghttp2", "-lcrypto"], check=True)
+        proc = subprocess.Popen(["taskset", "-c", TARGET_CORE, f"{folder}/echo", str(ws_port),
+                                 str(grpc_port)])
+        try:
+            for _ in range(100):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", grpc_port)):
+                    break
+                time.sleep(0.05)
+            yield f"ws://127.0.0.1:{ws_port}/", f"127.0.0.1:{grpc_port}"
+        finally:
+            proc.terminate()
+            proc.wait()
+
+
 def run(args, env=None):
     """Runs a program on the load core; returns (stdout, cpu seconds, peak RSS in bytes, seconds)."""
     start = time.monotonic()
@@ -116,9 +137,9 @@ def show(name, text, **figures):
     print(f"{name:<22} {text}", flush=True)
 
 
-def h2load(url, connections=64, seconds=5):
+def h2load(url, connections=64, seconds=5, *flags):
     """Runs h2load, one stream a connection at a time; as wrk, without latencies."""
-    text, cpu, _, _ = run(["h2load", "-t1", f"-c{connections}", "-m1", f"-D{seconds}", url])
+    text, cpu, _, _ = run(["h2load", "-t1", f"-c{connections}", "-m1", f"-D{seconds}", *flags, url])
     total = int(re.search(r"(\d+) succeeded", text).group(1))
     return total / seconds, total, cpu, {}
 
@@ -216,6 +237,7 @@ def sleepers(_target):
 
 
 @case
+<<<<<<< HEAD
 def fleet(_target):
     """agents' windows into one controller's collector: CPU, memory, and what grows with what"""
     subprocess.run([ROOT / "tools" / "build.sh", "release", "fleet_bench"], check=True,
@@ -232,6 +254,77 @@ def fleet(_target):
              f"{figures['core']:.1%} of a core, {figures['mb']:.0f} MB and "
              f"{figures['kb_per_second']:.0f} KB a second, {figures['bytes']:,} bytes a message",
              **figures)
+=======
+def ws(_target):
+    """WebSocket messages per second there and back, 64 sockets with 8 messages under way each"""
+    seconds, best = 5, (0.0, 0.0)
+    with echo() as (url, _):
+        for _ in range(3):
+            metrics, cpu, _, _, _ = gale("ws.js", url, "-u", 64, "-i", 64, SECONDS=seconds)
+            count = metrics["ws_msgs_received"]["count"]
+            best = max(best, (count / seconds, cpu / count * 1e6))
+    show("ws", f"{best[0]:,.0f} messages/s each way, {best[1]:.2f} µs CPU for one there and back",
+         per_second=best[0], cpu_us=best[1])
+
+
+@case
+def ws_memory(_target):
+    """resident memory per open WebSocket: 10 users with 1,000 each"""
+    with echo() as (url, _):
+        _, _, base, _, _ = gale("ws_idle.js", url, "-u", 10, "-i", 10, SOCKETS=1)
+        metrics, _, rss, _, _ = gale("ws_idle.js", url, "-u", 10, "-i", 10, SOCKETS=1000)
+    per_socket = (rss - base) / (10 * 999) / 1024
+    show("ws_memory", f"{per_socket:.1f} KB per open socket, "
+         f"{metrics['ws_sessions']['count']:,} sockets in {rss / 2**20:,.0f} MB",
+         kb_per_socket=per_socket, rss_mb=rss / 2**20)
+
+
+@case
+def grpc(_target):
+    """gRPC unary calls per second over 64 connections, one at a time, against h2load -m1"""
+    seconds, best_peer, best_gale = 5, (0.0, 0.0), (0.0, 0.0)
+    with echo() as (_, address), tempfile.NamedTemporaryFile() as body:
+        body.write(b"\0\0\0\0\7\x0a\5hello")  # the message that the script sends
+        body.flush()
+        for _ in range(3):
+            rate, total, cpu, _ = h2load(f"http://{address}/bench.Echo/Say", 64, seconds, "-d",
+                                         body.name, "-H", "content-type: application/grpc", "-H",
+                                         "te: trailers")
+            best_peer = max(best_peer, (rate, cpu / total * 1e6))
+            metrics, cpu, _, _, _ = gale("grpc.js", address, "-u", 64, "-d", f"{seconds}s")
+            count = metrics["iterations"]["count"]
+            best_gale = max(best_gale, (count / seconds, cpu / count * 1e6))
+    show("grpc", f"gale {best_gale[0]:>9,.0f} calls/s, {best_gale[1]:.2f} µs CPU each | h2load "
+         f"{best_peer[0]:>9,.0f} req/s, {best_peer[1]:.2f} µs | ratio {best_gale[0] / best_peer[0]:.2f}",
+         gale_rps=best_gale[0], peer_rps=best_peer[0], ratio=best_gale[0] / best_peer[0],
+         gale_cpu_us=best_gale[1], peer_cpu_us=best_peer[1])
+
+
+def javascript(name, script, unit, factor=1):
+    """How often a core does what the script does, by the CPU time that it took."""
+    metrics, cpu, _, _, _ = gale(script, None, "-u", 1, "-d", "5s")
+    rate = metrics["iterations"]["count"] * factor / cpu
+    show(name, f"{rate:,.0f} {unit} per second of CPU, {1e6 / rate:.1f} µs each", rate=rate,
+         cpu_us=1e6 / rate)
+
+
+@case
+def js_json(_target):
+    """JSON.parse of 1 MB"""
+    javascript("js_json", "js_json.js", "documents of 1 MB")
+
+
+@case
+def js_checks(_target):
+    """check() with three checks"""
+    javascript("js_checks", "js_checks.js", "check() of three", 1000)
+
+
+@case
+def js_html(_target):
+    """parseHTML of 100 KB and six selections"""
+    javascript("js_html", "js_html.js", "pages of 70 KB")
+>>>>>>> 52fce63 (bench: WebSockets, gRPC and JavaScript; proto: a head and its data in one write; html: nth-child stops early)
 
 
 def main():

@@ -78,6 +78,7 @@ YIELDS static enum send_result call(struct grpc_transport *t, struct str payload
         .metadata_count = t->net.headers.count,
         .timeout = deadline - clock_now(),
         .deadline = deadline,
+        .sends_now = true,
     };
 
     grpc_open(&call);

@@ -80,6 +80,7 @@ YIELDS static int run(struct http_exchange *x, struct h2_stream *s)
         .headers = x->headers + 1,
         .header_count = x->header_count - 1,
         .has_body = c->body.len > 0,
+        .sends_now = true,
     };
     int err = h2_stream_open(x->link.h2, s, &request, c->deadline);
 

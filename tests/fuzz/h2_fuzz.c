@@ -25,7 +25,8 @@ static void check(struct h2_stream *s)
 static void run(void *arg)
 {
     struct fuzz_input *in = arg;
-    struct h2_request request = {STR("GET"), STR("https"), STR("a"), STR("/"), NULL, 0, false};
+    struct h2_request request = {STR("GET"), STR("https"), STR("a"), STR("/"), NULL,
+                                 0,          false,        false};
     struct h2_stream streams[2];
     struct stream *client;
     struct stream *server;

@@ -182,6 +182,7 @@ void grpc_open(struct grpc_call *c)
         .headers = headers,
         .header_count = write_headers(c, headers),
         .has_body = true,
+        .sends_now = c->sends_now,
     };
     int err;
 

@@ -39,6 +39,8 @@ struct grpc_call {
     int64_t timeout;    /* nanoseconds, told to the server; 0: none */
     int64_t deadline;   /* monotonic; INT64_MAX: none */
     size_t max_receive; /* 0: GRPC_RECEIVE_MAX */
+    bool
+        sends_now; /* grpc_send follows grpc_open at once, as in a unary call: one write for both */
 
     /* Results, in the arena. */
     int status; /* valid once grpc_receive said that there are no more messages */

@@ -109,10 +109,12 @@ struct h2_request {
     struct str path;
     const struct http_header *headers; /* any case; those that belong to connections are dropped */
     size_t header_count;
-    bool has_body; /* h2_stream_send follows */
+    bool has_body;  /* h2_stream_send follows */
+    bool sends_now; /* it follows at once: the head waits for it, and both go in one write */
 };
 
-/* Sends the head. 0, or an error after which the stream is only fit for h2_stream_close. */
+/* Sends the head, unless that waits for its data. 0, or an error after which the stream is only fit
+ * for h2_stream_close. */
 MUST_USE YIELDS int h2_stream_open(struct h2_conn *conn, struct h2_stream *stream,
                                    const struct h2_request *request, int64_t deadline);
 

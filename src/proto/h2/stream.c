@@ -178,7 +178,8 @@ int h2_stream_open(struct h2_conn *c, struct h2_stream *s, const struct h2_reque
     s->_id = id;
     s->_next = c->streams;
     c->streams = s;
-    h2_conn_flush(c, deadline);
+    if (!r->has_body || !r->sends_now)
+        h2_conn_flush(c, deadline);
     return s->is_closed ? s->err : 0;
 }
 

@@ -27,6 +27,7 @@ YIELDS static void run(struct unary *u)
     struct str message;
 
     c->deadline = u->op.timeout > 0 ? start + u->op.timeout : INT64_MAX;
+    c->sends_now = true;
     grpc_open(c);
     grpc_send(c, u->request.len ? buf_str(&u->request) : STR(""), true);
     while (grpc_receive(c, &message)) {

@@ -2,6 +2,7 @@
  * ancestors and siblings. Recursion is bounded by the selector's own length. */
 #include "script/html/selector.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -92,13 +93,14 @@ static bool same_type(const struct dom_node *a, const struct dom_node *b)
     return str_eq(a->name, b->name);
 }
 
-/* 1-based place among the element siblings (of the same type). */
-static int place_of(const struct dom_node *node, bool from_end, bool of_type)
+/* 1-based place among the element siblings (of the same type); `most` + 1 for any place behind it,
+ * so that :first-child does not count all rows of a table for each of them. */
+static int place_of(const struct dom_node *node, bool from_end, bool of_type, int most)
 {
     const struct dom_node *at = node;
     int place = 0;
 
-    while (at) {
+    while (at && place <= most) {
         if (!of_type || same_type(at, node))
             place++;
         at = from_end ? dom_next_element(at) : dom_prev_element(at);
@@ -108,7 +110,7 @@ static int place_of(const struct dom_node *node, bool from_end, bool of_type)
 
 static bool nth_matches(const struct nth *nth, const struct dom_node *node)
 {
-    int place = place_of(node, nth->from_end, nth->of_type);
+    int place = place_of(node, nth->from_end, nth->of_type, nth->a > 0 ? INT_MAX - 1 : nth->b);
     int over = place - nth->b;
 
     if (nth->a == 0)
@@ -256,8 +258,8 @@ static bool test_matches(const struct test *test, const struct dom_node *node)
     case TEST_NTH:
         return nth_matches(&test->nth, node);
     case TEST_ONLY:
-        return place_of(node, false, test->nth.of_type) == 1 &&
-               place_of(node, true, test->nth.of_type) == 1;
+        return place_of(node, false, test->nth.of_type, 1) == 1 &&
+               place_of(node, true, test->nth.of_type, 1) == 1;
     case TEST_EMPTY:
         return is_empty(node);
     case TEST_PARENT:

@@ -194,16 +194,21 @@ static int64_t soon(void)
     return clock_now() + 5 * (int64_t)SECOND;
 }
 
-static int open_path(struct h2_stream *s, const char *path, bool has_body)
+static int open_with(struct h2_stream *s, const char *path, bool has_body, bool sends_now)
 {
     static const struct http_header headers[] = {{STR_INIT("Accept"), STR_INIT("*/*")},
                                                  {STR_INIT("Connection"), STR_INIT("close")},
                                                  {STR_INIT("Cookie"), STR_INIT("a=1; b=2")}};
     struct h2_request r = {STR("GET"), STR("https"), STR("a.test"), str_of(path), headers,
-                           3,          has_body};
+                           3,          has_body,     sends_now};
 
     *s = (struct h2_stream){.arena = &arena, .max_body = 1 << 20};
     return h2_stream_open(conn, s, &r, soon());
+}
+
+static int open_path(struct h2_stream *s, const char *path, bool has_body)
+{
+    return open_with(s, path, has_body, false);
 }
 
 /* --- answers ------------------------------------------------------------------------------ */
@@ -280,6 +285,39 @@ static void upload(void)
     mem_free(data);
 }
 
+/* The head waits for its data, so that the server sees both at once. */
+static void together(void)
+{
+    struct h2_stream s;
+    uint64_t sent;
+    uint64_t got;
+
+    CHECK_EQ(open_path(&s, "/1", false), 0);
+    CHECK_EQ(h2_stream_wait_end(&s, soon()), 0);
+    h2_stream_close(&s);
+    h2_conn_take_bytes(conn, &sent, &got);
+    CHECK_EQ(open_with(&s, "/1", true, true), 0);
+    h2_conn_take_bytes(conn, &sent, &got);
+    CHECK_EQ(sent, 0);
+    CHECK_EQ(s.opened, 0);
+    CHECK_EQ(h2_stream_send(&s, STR("data"), true, soon()), 0);
+    CHECK(s.opened > 0 && s.written >= s.opened);
+    CHECK_EQ(h2_stream_wait_end(&s, soon()), 0);
+    CHECK_EQ(s.status, 200);
+    h2_stream_close(&s);
+    /* One that is given up before its data leaves the connection as it was. */
+    CHECK_EQ(open_with(&s, "/1", true, true), 0);
+    h2_stream_close(&s);
+    CHECK_EQ(open_path(&s, "/1", false), 0);
+    CHECK_EQ(h2_stream_wait_end(&s, soon()), 0);
+    h2_stream_close(&s);
+}
+
+TEST(h2_sends_a_head_together_with_its_data)
+{
+    play(together, false);
+}
+
 TEST(h2_sends_bodies_within_the_window)
 {
     play(upload, false);
@@ -293,7 +331,7 @@ static bool refuse_body(struct h2_stream *s)
 static void limits(void)
 {
     struct h2_stream s = {.arena = &arena, .max_body = 10};
-    struct h2_request r = {STR("GET"), STR("https"), STR("a"), STR("/11"), NULL, 0, false};
+    struct h2_request r = {STR("GET"), STR("https"), STR("a"), STR("/11"), NULL, 0, false, false};
 
     CHECK_EQ(h2_stream_open(conn, &s, &r, soon()), 0);
     CHECK_EQ(h2_stream_wait_end(&s, soon()), ERR_HTTP_BODY_LIMIT);
