@@ -23,13 +23,14 @@ LAYERS = {
     "output": ["base", "loop", "net", "proto", "metrics"],
     "store": ["base", "metrics"],
     "fleet": ["base", "loop", "metrics", "engine", "output"],
-    "cli": ["base", "loop", "net", "proto", "metrics", "engine", "script", "output", "store", "fleet", "shop"],
+    "api": ["base", "loop", "metrics", "engine", "output", "store", "fleet"],
+    "cli": ["base", "loop", "net", "proto", "metrics", "engine", "script", "output", "store", "fleet", "api", "shop"],
     "shop": ["base", "loop"],
 }
 
 # package headers: the folders that may see them
 PACKAGES = {
-    r"openssl/": ["net", "script", "proto", "output"],
+    r"openssl/": ["net", "script", "proto", "output", "fleet"],
     r"ares\.h": ["net"],
     r"nghttp2/": ["proto"],
     r"wslay/": ["proto"],

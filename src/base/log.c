@@ -42,6 +42,10 @@ static struct {
     void (*hide)(void *arg);
     void (*show)(void *arg);
     void *overlay_arg;
+    struct log_kept kept;
+    size_t kept_bytes;
+    size_t keep_lines; /* 0: none are kept */
+    size_t keep_bytes;
 } state = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .level = LOG_INFO,
@@ -371,6 +375,57 @@ static void redact_all(struct str *message, struct field *fields, size_t count, 
     pthread_mutex_unlock(&state.lock);
 }
 
+/* Under the lock. */
+static void keep(enum log_level level, struct str message, const struct field *fields, size_t count)
+{
+    struct log_kept *kept = &state.kept;
+    struct buf text = BUF_INIT(LINE_MAX_BYTES);
+
+    if (kept->count == state.keep_lines || state.kept_bytes + message.len > state.keep_bytes) {
+        kept->dropped++;
+        return;
+    }
+    buf_append_str(&text, message);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(&text, " %.*s=", STR_ARG(fields[i].key));
+        put_value(&text, fields[i].value);
+    }
+    if (!kept->lines)
+        kept->lines = mem_calloc(state.keep_lines, sizeof *kept->lines);
+    state.kept_bytes += text.len;
+    kept->lines[kept->count++] = (struct log_line){clock_wall(), level, str_dup(buf_str(&text))};
+    buf_deinit(&text);
+}
+
+void log_keep(size_t max_lines, size_t max_bytes)
+{
+    struct log_kept old;
+
+    log_take_kept(&old);
+    log_kept_deinit(&old);
+    pthread_mutex_lock(&state.lock);
+    state.keep_lines = max_lines;
+    state.keep_bytes = max_bytes;
+    pthread_mutex_unlock(&state.lock);
+}
+
+void log_take_kept(struct log_kept *out)
+{
+    pthread_mutex_lock(&state.lock);
+    *out = state.kept;
+    state.kept = (struct log_kept){0};
+    state.kept_bytes = 0;
+    pthread_mutex_unlock(&state.lock);
+}
+
+void log_kept_deinit(struct log_kept *kept)
+{
+    for (size_t i = 0; i < kept->count; i++)
+        mem_free(kept->lines[i].text);
+    mem_free(kept->lines);
+    *kept = (struct log_kept){0};
+}
+
 static void emit(const struct target *target, enum log_level level, struct str message,
                  struct field *fields, size_t count)
 {
@@ -378,7 +433,7 @@ static void emit(const struct target *target, enum log_level level, struct str m
     struct buf clean[FIELDS_MAX + 1] = {0};
     bool overlay;
 
-    if (target->fd < 0)
+    if (target->fd < 0 && state.keep_lines == 0)
         return;
     redact_all(&message, fields, count, clean);
     message = str_slice(message, 0, LINE_MAX_BYTES / 8);
@@ -393,6 +448,8 @@ static void emit(const struct target *target, enum log_level level, struct str m
     buf_append_char(&line, '\n');
 
     pthread_mutex_lock(&state.lock);
+    if (state.keep_lines > 0)
+        keep(level, message, fields, count);
     overlay = target->is_terminal && state.hide;
     if (overlay)
         state.hide(state.overlay_arg);

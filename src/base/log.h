@@ -13,6 +13,8 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 #include "base/diag.h"
@@ -54,6 +56,22 @@ void log_set_overlay(void (*hide)(void *arg), void (*show)(void *arg), void *arg
 /* Draws anew: hide, update, which may change what show draws, and show, with no line in between.
  * Nothing happens while nobody draws. */
 void log_update_overlay(void (*update)(void *arg));
+
+/* A line that was kept for somebody far away: the message and then its fields, secrets redacted. */
+struct log_line {
+    int64_t wall_nsec;
+    enum log_level level;
+    char *text; /* owned */
+};
+struct log_kept {
+    struct log_line *lines;
+    size_t count;
+    uint64_t dropped; /* lines past the bounds */
+};
+/* From now on keeps lines between two takes, at most so many and so long together; 0 ends it. */
+void log_keep(size_t max_lines, size_t max_bytes);
+void log_take_kept(struct log_kept *out); /* the caller's: log_kept_deinit */
+void log_kept_deinit(struct log_kept *kept);
 
 /* Call-site limits, for events that a million VUs have alike: the first in a second passes, the
  * rest are counted and said as one line when the next second's first comes.

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "metrics/metric.h"
 #include "output/json_text.h"
 #include "script/files.h"
 
@@ -266,6 +267,21 @@ static void put_file(void *arg, const struct file *file)
     mem_free(name);
 }
 
+/* What the init context made, for those who judge by thresholds without running it. */
+static json_t *custom_metrics(const struct metric_registry *registry)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = METRIC_BUILTIN_COUNT; registry && i < registry->count; i++) {
+        const struct metric *m = registry->metrics[i];
+
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", m->name.ptr, "type",
+                                              metric_type_name(m->type), "contains",
+                                              metric_contains_name(m->contains)));
+    }
+    return list;
+}
+
 static char *metadata(const struct archive_write_test *what)
 {
     json_t *env = json_object();
@@ -285,6 +301,7 @@ static char *metadata(const struct archive_write_test *what)
     json_object_set_new(all, "compatibilityMode", json_string("extended"));
     json_object_set_new(all, "k6version", json_string("2.2.0"));
     json_object_set_new(all, "goos", json_string("linux"));
+    json_object_set_new(all, "metrics", custom_metrics(what->metrics));
     text = json_text(all, 2);
     json_decref(all);
     mem_free(filename);

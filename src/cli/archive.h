@@ -11,6 +11,7 @@
 #include "base/str.h"
 
 struct files;
+struct metric_registry;
 
 struct archive_content {
     json_t *metadata;    /* owned */
@@ -27,7 +28,8 @@ struct archive_write_test {
     const char *main_url;
     const struct files *files;
     const json_t *options;
-    const struct map *env; /* char * by name; NULL: left out */
+    const struct map *env;                 /* char * by name; NULL: left out */
+    const struct metric_registry *metrics; /* those beyond the built-in ones are written down */
 };
 MUST_USE int archive_write_test_to(const struct archive_write_test *what, struct diag *d);
 

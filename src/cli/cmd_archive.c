@@ -23,6 +23,7 @@ int cmd_archive(const struct args *args)
             .path = args_text(args, FLAG_ARCHIVE_OUT, "archive.tar"),
             .main_url = script_url(t.script),
             .files = script_files(t.script),
+            .metrics = script_metrics(t.script),
             .env = args_bool(args, FLAG_EXCLUDE_ENV_VARS) ? NULL : &t.env,
         };
 

@@ -16,8 +16,10 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/rest.h"
+#include "cli/run_fleet.h"
 #include "cli/session.h"
 #include "fleet/planner.h"
+#include "fleet/scoring.h"
 #include "loop/offload.h"
 #include "metrics/totals.h"
 #include "metrics/window.h"
@@ -203,9 +205,7 @@ static void tear_down(struct session *s)
     threshold_set_deinit(&s->thresholds);
     totals_free(s->totals);
     summary_stats_deinit(&s->summary);
-    for (char **tag = s->system_tags; tag && *tag; tag++)
-        mem_free(*tag);
-    mem_free((void *)s->system_tags);
+    scoring_free_tags(s->system_tags);
     if (s->loop && s->signals.on_ready)
         io_remove(s->loop, &s->signals);
     loop_free(s->loop);
@@ -216,7 +216,11 @@ static void tear_down(struct session *s)
 int cmd_run(const struct args *args)
 {
     struct session s = {.args = args};
-    int code = load_test(args, true, &s.test);
+    int code;
+
+    if (args_is_set(args, FLAG_FLEET))
+        return run_fleet(args);
+    code = load_test(args, true, &s.test);
 
     if (code)
         return code;

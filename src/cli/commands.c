@@ -19,6 +19,30 @@ const struct command command_table[] = {
      cmd_archive},
     {"inspect", 'I', true, "SCRIPT", "print the options of a script",
      "Prints the options as JSON, after config file, environment and flags.\n", cmd_inspect},
+    {"controller", 'c', false, "", "run a fleet's controller",
+     "Plans and follows tests on a fleet of agents, and serves the REST API and the dashboard. It\n"
+     "starts a nats-server of its own, with its data under --data, unless --nats names one.\n\n"
+     "Examples:\n"
+     "  gale controller\n"
+     "  gale controller --listen 0.0.0.0:6580 --nats-listen 0.0.0.0:4222 --data /var/lib/gale\n"
+     "  gale controller --nats tls://nats.example:4222 --nats-credentials gale.creds\n",
+     cmd_controller},
+    {"agent", 'a', false, "", "run one load generator of a fleet",
+     "Enlists with the fleet's controller over NATS and runs what it is given. It only dials out:\n"
+     "it needs no open port.\n\nExamples:\n"
+     "  gale agent --region us-east-1\n"
+     "  gale agent --region eu-central-1 --zone a --nats nats://controller.example:4222\n",
+     cmd_agent},
+    {"fleet", 'f', false, "agents|regions|runs|show|stop|logs|scale",
+     "look at a fleet, and steer it",
+     "  gale fleet agents            who is there, in which region, doing what\n"
+     "  gale fleet regions           the same by region\n"
+     "  gale fleet runs              what runs and what has run\n"
+     "  gale fleet show RUN          all about a run\n"
+     "  gale fleet stop RUN          end it gracefully\n"
+     "  gale fleet logs RUN          what its scripts and agents have logged\n"
+     "  gale fleet scale REGION=N    have the controller keep N agents there\n",
+     cmd_fleet},
     {"new", 'N', false, "[FILE]", "write a script to start from",
      "Writes a small script that runs (default: script.js).\n", cmd_new},
     {"deps", 'D', true, "SCRIPT", "list what a script imports",

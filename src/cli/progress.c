@@ -1,16 +1,12 @@
 #include "cli/progress.h"
 
-#include <stdio.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/duration.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/load.h"
+#include "cli/overlay.h"
 #include "cli/progress_lines.h"
 #include "engine/run.h"
 #include "loop/loop.h"
@@ -24,10 +20,8 @@ struct progress {
     struct loop *loop;
     struct timer timer;
     bool terminal;
-    struct buf next; /* main's: what will be drawn */
-    /* Under the log's lock, as hide and show run on the thread that logs. */
-    struct buf text;
-    size_t drawn; /* lines on the terminal now */
+    struct overlay *overlay; /* NULL: taken away */
+    struct buf next;         /* what will be drawn */
 };
 
 /* --- banner ------------------------------------------------------------------------------- */
@@ -93,65 +87,10 @@ static void compose(struct progress *p)
     mem_free(scenarios);
 }
 
-/* Moves up and clears to the end. */
-static void hide(void *arg)
-{
-    struct progress *p = arg;
-    char move[32];
-    int len;
-
-    if (p->drawn == 0)
-        return;
-    len = snprintf(move, sizeof move, "\x1b[%zuA\x1b[J", p->drawn);
-    print_out(str_from(move, (size_t)len));
-    p->drawn = 0;
-}
-
-/* Lines longer than the terminal are cut: a wrapped one could not be drawn over. */
-static void show(void *arg)
-{
-    struct progress *p = arg;
-    struct winsize size;
-    size_t columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
-    struct buf out = BUF_INIT(SIZE_MAX);
-    struct str rest = buf_str(&p->text);
-
-    p->drawn = 0;
-    while (rest.len > 0) {
-        struct str line = str_cut(&rest, '\n');
-        size_t at = 0;
-        size_t width = 0;
-
-        while (at < line.len && width < columns) {
-            at++;
-            while (at < line.len && ((unsigned char)line.ptr[at] & 0xc0) == 0x80)
-                at++;
-            width++;
-        }
-        buf_append(&out, line.ptr, at);
-        buf_append_char(&out, '\n');
-        p->drawn++;
-    }
-    print_out(buf_str(&out));
-    buf_deinit(&out);
-}
-
-static void take_next(void *arg)
-{
-    struct progress *p = arg;
-    struct buf old = p->text;
-
-    p->text = p->next;
-    p->next = old;
-}
-
 static void redraw(struct progress *p)
 {
     compose(p);
-    if (p->terminal)
-        log_update_overlay(take_next);
-    else
-        print_out(buf_str(&p->next));
+    overlay_set(p->overlay, buf_str(&p->next));
 }
 
 static void refresh(struct timer *timer)
@@ -169,11 +108,9 @@ struct progress *progress_new(const struct test *t, struct run *run, struct loop
     p->test = t;
     p->run = run;
     p->loop = loop;
-    p->terminal = isatty(STDOUT_FILENO) == 1;
-    buf_init(&p->text, SIZE_MAX);
+    p->overlay = overlay_new();
+    p->terminal = overlay_is_terminal(p->overlay);
     buf_init(&p->next, SIZE_MAX);
-    if (p->terminal)
-        log_set_overlay(hide, show, p);
     timer_init(&p->timer, refresh);
     timer_start(loop, &p->timer, clock_now() + (p->terminal ? 0 : REFRESH_PLAIN));
     return p;
@@ -184,10 +121,8 @@ void progress_stop(struct progress *p)
     if (!p)
         return;
     timer_stop(p->loop, &p->timer);
-    buf_reset(&p->next);
-    if (p->terminal)
-        log_update_overlay(take_next);
-    log_set_overlay(NULL, NULL, NULL);
+    overlay_free(p->overlay);
+    p->overlay = NULL;
 }
 
 void progress_free(struct progress *p, bool draw)
@@ -198,7 +133,6 @@ void progress_free(struct progress *p, bool draw)
     compose(p);
     if (draw)
         print_out(buf_str(&p->next));
-    buf_deinit(&p->text);
     buf_deinit(&p->next);
     mem_free(p);
 }

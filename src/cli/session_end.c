@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "engine/saturation.h"
+#include "fleet/scoring.h"
 #include "metrics/totals.h"
 #include "output/export.h"
 
@@ -114,33 +115,14 @@ static void summarise(struct session *s)
     mem_free(unit);
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The metrics and sub-metrics whose thresholds were crossed, by name and once each. */
 static void say_crossed(const struct session *s)
 {
-    const char **list = mem_calloc(s->thresholds.count, sizeof *list);
     struct buf names = BUF_INIT(SIZE_MAX);
-    size_t count = 0;
 
-    for (size_t i = 0; i < s->thresholds.count; i++) {
-        const struct threshold *t = s->thresholds.list[i];
-
-        if (!t->ok)
-            list[count++] = t->submetric ? t->submetric->full_name : t->metric->metric.name.ptr;
-    }
-    qsort((void *)list, count, sizeof *list, by_text);
-    for (size_t i = 0; i < count; i++) {
-        if (i == 0 || strcmp(list[i], list[i - 1]) != 0)
-            buf_printf(&names, "%s%s", i ? ", " : "", list[i]);
-    }
+    scoring_crossed(&s->thresholds, &names);
     log_printf(LOG_ERROR, "thresholds on metrics '%.*s' have been crossed",
                STR_ARG(buf_str(&names)));
     buf_deinit(&names);
-    mem_free((void *)list);
 }
 
 /* All of them begin to end before the first is waited for. */

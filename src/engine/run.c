@@ -411,8 +411,15 @@ void run_do_scenarios(struct run *run, const char *setup_json, int64_t at)
         run->setup_data = mem_strdup(setup_json);
     }
     runner->ops->set_setup_data(runner, run->setup_data);
+    run_state_join(&run->state, &run->part);
     run_reports_align(run, at);
     execute(run, at);
+}
+
+void run_set_join(struct run *run, int64_t join_nsec, int64_t lost_nsec)
+{
+    run->part.join_nsec = join_nsec;
+    run->part.lost_nsec = lost_nsec;
 }
 
 void run_do_teardown(struct run *run)
@@ -431,7 +438,7 @@ void run_do_end(struct run *run)
 
 /* --- running ------------------------------------------------------------------------------ */
 
-static int exit_code(const struct run *run)
+int run_abort_exit_code(enum run_abort_reason reason)
 {
     static const int codes[] = {
         [RUN_ABORT_NONE] = EXIT_CODE_OK,
@@ -439,14 +446,34 @@ static int exit_code(const struct run *run)
         [RUN_ABORT_REST] = EXIT_CODE_REST,
         [RUN_ABORT_SIGNAL] = EXIT_CODE_SIGNAL,
         [RUN_ABORT_SCRIPT] = EXIT_CODE_SCRIPT_ABORT,
-        [RUN_ABORT_OPTIONS] = EXIT_CODE_CONFIG,
         [RUN_ABORT_INIT_ERROR] = EXIT_CODE_SCRIPT_ERROR,
         [RUN_ABORT_INTERNAL] = EXIT_CODE_OTHER,
     };
+
+    return reason < COUNT_OF(codes) ? codes[reason] : EXIT_CODE_OTHER;
+}
+
+const char *run_abort_text(enum run_abort_reason reason)
+{
+    static const char *const texts[] = {
+        [RUN_ABORT_NONE] = "it came to its end",
+        [RUN_ABORT_THRESHOLD] = "a threshold with abortOnFail was crossed",
+        [RUN_ABORT_REST] = "stopped over the REST API",
+        [RUN_ABORT_SIGNAL] = "stopped from outside",
+        [RUN_ABORT_SCRIPT] = "the script called exec.test.abort()",
+        [RUN_ABORT_INIT_ERROR] = "the init context of a VU failed",
+        [RUN_ABORT_INTERNAL] = "the system refused something",
+    };
+
+    return reason < COUNT_OF(texts) ? texts[reason] : "unknown";
+}
+
+static int exit_code(const struct run *run)
+{
     const struct run_abort *abort = run_state_aborted(&run->state);
 
     if (abort)
-        return codes[abort->reason];
+        return run_abort_exit_code(abort->reason);
     if (run->phase_error)
         return run->phase_error;
     return run_state_is_marked_failed(&run->state) ? EXIT_CODE_MARKED_FAILED : EXIT_CODE_OK;

@@ -91,6 +91,11 @@ enum {
     EXIT_CODE_OTHER = 255,
 };
 
+/* Of a run that ended for that reason. */
+int run_abort_exit_code(enum run_abort_reason reason);
+/* "a threshold with abortOnFail was crossed": for people. */
+const char *run_abort_text(enum run_abort_reason reason);
+
 struct run_result {
     /* Of the run itself: crossed thresholds without abortOnFail are the caller's to see (they give
      * 99 where this says 0 or 110). */
@@ -132,6 +137,9 @@ void run_do_scenarios(struct run *run, const char *setup_json, int64_t at);
 /* RUN_TEARDOWN if there is one, RUN_ENDED, over. */
 void run_do_teardown(struct run *run);
 void run_do_end(struct run *run); /* the same without teardown() */
+/* Of a part that takes over: when it joins is known only when it is ready. Before
+ * run_do_scenarios. */
+void run_set_join(struct run *run, int64_t join_nsec, int64_t lost_nsec);
 /* After `over`: handleSummary, then the hook `summary`; at once with 0 and NULL if there is none.
  * The input must stay until then. */
 void run_do_summary(struct run *run, const char *data_json);

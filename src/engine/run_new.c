@@ -67,8 +67,7 @@ struct run *run_new(const struct run_config *config, struct loop *loop)
     plan_init(&run->plan, config->scenarios, run->segment, run->worker_count);
     run_state_init(&run->state, config->scenarios, run->segment, (unsigned)run->worker_count,
                    rps > 0 ? (uint64_t)rps : 0);
-    if (config->part)
-        run_state_join(&run->state, &run->part);
+    run->state.ids_in_test = config->part != NULL;
     atomic_store(&run->state.next_vu, run->plan.seats);
     run->shared = (struct worker_shared){
         .state = &run->state,

@@ -42,7 +42,6 @@ void run_state_init(struct run_state *s, const struct scenario_list *scenarios,
 
 void run_state_join(struct run_state *s, const struct run_part *part)
 {
-    s->ids_in_test = true;
     s->join_nsec = part->join_nsec;
     s->lost_nsec = part->lost_nsec;
     for (size_t i = 0; i < s->scenario_count; i++) {

@@ -136,7 +136,7 @@ void run_state_init(struct run_state *s, const struct scenario_list *scenarios,
 void run_state_deinit(struct run_state *s);
 
 struct run_part;
-/* Makes it that of a part (run.h), before anything starts. */
+/* Makes it that of a part (run.h), before its scenarios start. */
 void run_state_join(struct run_state *s, const struct run_part *part);
 
 /* --- stopping ----------------------------------------------------------------------------- */

@@ -238,6 +238,11 @@ char *saturation_next_warning(struct saturation *s, const struct process_load *l
     return NULL;
 }
 
+bool saturation_is_on(const struct saturation *s, int64_t now_nsec)
+{
+    return s->span_count > 0 && now_nsec - s->spans[s->span_count - 1].to_nsec < GAP_NSEC;
+}
+
 char *saturation_text(const struct saturation *s)
 {
     struct buf out = BUF_INIT(SIZE_MAX);

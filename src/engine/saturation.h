@@ -87,6 +87,9 @@ void saturation_note_workers(struct saturation *s, int64_t now_nsec,
  * NULL when there is none. Call until NULL. `load` may be NULL. */
 char *saturation_next_warning(struct saturation *s, const struct process_load *load);
 
+/* Whether a span that counts goes on at `now_nsec` (since the start of the run). */
+bool saturation_is_on(const struct saturation *s, int64_t now_nsec);
+
 /* "this machine was the bottleneck from 00:12 to 00:31 (...): latencies in that span include gale's
  * own queueing": for the summary. Heap; NULL when no span counts. */
 char *saturation_text(const struct saturation *s);

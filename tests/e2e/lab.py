@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 
 
 class Result:
@@ -65,6 +67,95 @@ class RawServer:
         self.listener.close()
 
 
+class Fleet:
+    """A controller with its own nats-server, and agents; each with a log in the lab's folder."""
+
+    def __init__(self, lab, *args):
+        self.lab = lab
+        self.agents = {}
+        self.data = lab.dir / "controller"
+        self.args = args
+        self.start_controller()
+        self.nats = self.find("nats-server listens on (nats://[^ \"]+)")
+        self.url = self.find("API and dashboard on (http://[^ \"]+)")
+
+    def start_controller(self):
+        self.controller = self.spawn("controller", "controller", "--data", self.data, "--listen",
+                                     "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", *self.args)
+
+    def spawn(self, name, *args):
+        log = open(self.lab.dir / f"{name}.log", "a")
+        proc = subprocess.Popen([self.lab.binary, *map(str, args)], cwd=self.lab.dir,
+                                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        log.close()
+        self.lab.closing.append(lambda: (proc.kill(), proc.wait()))
+        return proc
+
+    def log(self, name):
+        return (self.lab.dir / f"{name}.log").read_text()
+
+    def find(self, pattern, name="controller", timeout=20):
+        """The first group of what the log says, as soon as it says it."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            found = re.search(pattern, self.log(name))
+            if found:
+                return found.group(1) if found.groups() else found.group(0)
+            time.sleep(0.05)
+        raise AssertionError(f"{name}.log does not say {pattern!r}:\n{self.log(name)}")
+
+    def agent(self, region, name, *args):
+        self.agents[name] = self.spawn(name, "agent", "--region", region, "--id", name, "--nats",
+                                       self.nats, "--data", self.lab.dir, *args)
+        return self.agents[name]
+
+    def get(self, path):
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            body = answer.read()
+        return json.loads(body) if body.startswith((b"{", b"[")) else body.decode()
+
+    def wait(self, what, check, timeout=20):
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                value = check()
+                if value:
+                    return value
+            time.sleep(0.05)
+        raise AssertionError(f"waited in vain for {what}; controller.log:\n{self.log('controller')}")
+
+    def wait_ready(self, count):
+        self.wait(f"{count} agents", lambda: sum(
+            a["state"] == "ready" for a in self.get("/api/v1/agents")["items"]) == count)
+
+    def with_regions(self, **regions):
+        """Agents by region, as in us=2: us-1, us-2."""
+        for region, count in regions.items():
+            for i in range(count):
+                self.agent(region, f"{region}-{i + 1}")
+        self.wait_ready(sum(regions.values()))
+        return self
+
+    def run_args(self, script, *args):
+        return ["run", "--fleet", self.url, *args, script]
+
+    def gale(self, script, *args, **more):
+        return self.lab.gale(*self.run_args(script, *args), **more)
+
+    def start(self, script, *args):
+        return self.lab.start(*self.run_args(script, *args))
+
+    def run_id(self):
+        """Of the newest run."""
+        return self.wait("a run", lambda: self.get("/api/v1/runs")["items"])[0]["id"]
+
+    def wait_phase(self, phase, timeout=20):
+        run = self.run_id()
+        self.wait(f"phase {phase}",
+                  lambda: self.get(f"/api/v1/runs/{run}")["phase"] == phase, timeout)
+        return run
+
+
 class Lab:
     def __init__(self, binary):
         self.binary = binary
@@ -110,6 +201,9 @@ class Lab:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
         return context
+
+    def fleet(self, *args):
+        return Fleet(self, *args)
 
     def start(self, *args, env=None, stdin=None, stdout=None):
         return subprocess.Popen([self.binary, *map(str, args)], cwd=self.dir, text=True,

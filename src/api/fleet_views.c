@@ -1,0 +1,380 @@
+#include "api/fleet_views.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/run.h"
+#include "fleet/collector.h"
+#include "fleet/conductor.h"
+#include "metrics/threshold.h"
+#include "metrics/totals.h"
+
+static json_t *text_or_null(const char *text)
+{
+    return text && text[0] ? json_string(text) : json_null();
+}
+
+json_t *view_time(int64_t wall_nsec)
+{
+    char text[40];
+
+    if (wall_nsec <= 0)
+        return json_null();
+    clock_rfc3339(wall_nsec, 3, text, sizeof text);
+    return json_string(text);
+}
+
+/* --- agents --------------------------------------------------------------------------------- */
+
+static const char *state_of(const struct agent_view *a)
+{
+    return !a->is_alive ? "stale" : a->run ? "busy" : "ready";
+}
+
+json_t *view_agent(const struct agent_view *a)
+{
+    int64_t now = clock_now();
+
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:{}, s:s, s:s, s:o, s:I, s:i, s:f, s:f, s:I, s:I, s:I, s:o, s:o, "
+        "s:o, s:b, s:o, s:o, s:o, s:I, s:I}",
+        "id", a->id, "name", a->id, "region", a->region, "zone", text_or_null(a->zone), "labels",
+        "state", state_of(a), "version", a->version, "run", text_or_null(a->run), "capacity_vus",
+        (json_int_t)a->capacity.max_vus, "cpus", (int)a->capacity.cores, "cpu_percent",
+        a->cpu_percent, "loop_lag_ms", nsec_to_ms(a->loop_lag_nsec), "memory_bytes",
+        (json_int_t)a->rss_bytes, "memory_limit_bytes", (json_int_t)a->capacity.memory_bytes,
+        "open_files", (json_int_t)a->capacity.descriptors, "clock_offset_ms",
+        a->clock_known ? json_real(nsec_to_ms(a->clock_offset_nsec)) : json_null(), "rtt_ms",
+        a->clock_known ? json_real(2 * nsec_to_ms(a->clock_error_nsec)) : json_null(), "emulate",
+        text_or_null(a->emulated), "is_saturated", (int)a->saturated, "enlisted_at",
+        view_time(a->since_wall_nsec), "seen_at", view_time(clock_wall() - (now - a->heard_nsec)),
+        "refused", text_or_null(a->refused), "kept_data", (json_int_t)a->kept_data, "lost_data",
+        (json_int_t)a->lost_data);
+}
+
+static json_t *page(json_t *items)
+{
+    return json_pack("{s:o, s:n}", "items", items, "next");
+}
+
+json_t *view_agents(const struct controller *c)
+{
+    json_t *items = json_array();
+    struct agent_view *agents;
+    size_t count = controller_agents(c, &agents);
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(items, view_agent(&agents[i]));
+    mem_free(agents);
+    return page(items);
+}
+
+static void add_number(json_t *object, const char *key, json_int_t by)
+{
+    json_object_set_new(object, key,
+                        json_integer(json_integer_value(json_object_get(object, key)) + by));
+}
+
+static json_t *region_of(json_t *items, const char *name)
+{
+    json_t *region;
+    size_t i;
+
+    json_array_foreach(items, i, region)
+    {
+        if (strcmp(json_string_value(json_object_get(region, "name")), name) == 0)
+            return region;
+    }
+    region =
+        json_pack("{s:s, s:s, s:n, s:n, s:{s:i, s:i, s:i}, s:[], s:i, s:i, s:n, s:b, s:n, s:n}",
+                  "name", name, "title", name, "latitude", "longitude", "agents", "ready", 0,
+                  "busy", 0, "stale", 0, "zones", "capacity_vus", 0, "free_vus", 0, "rtt_ms",
+                  "is_emulated", 0, "provisioner", "agents_wanted");
+    json_array_append_new(items, region);
+    return region;
+}
+
+static void add_zone(json_t *zones, const char *zone)
+{
+    json_t *known;
+    size_t i;
+
+    json_array_foreach(zones, i, known)
+    {
+        if (strcmp(json_string_value(known), zone) == 0)
+            return;
+    }
+    json_array_append_new(zones, json_string(zone));
+}
+
+json_t *view_regions(const struct controller *c)
+{
+    json_t *items = json_array();
+    struct agent_view *agents;
+    size_t count = controller_agents(c, &agents);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct agent_view *a = &agents[i];
+        json_t *region = region_of(items, a->region);
+
+        add_number(json_object_get(region, "agents"), state_of(a), 1);
+        if (!a->is_alive)
+            continue;
+        add_number(region, "capacity_vus", (json_int_t)a->capacity.max_vus);
+        if (!a->run && !a->refused)
+            add_number(region, "free_vus", (json_int_t)a->capacity.max_vus);
+        if (a->emulated[0])
+            json_object_set_new(region, "is_emulated", json_true());
+        if (a->zone[0])
+            add_zone(json_object_get(region, "zones"), a->zone);
+    }
+    mem_free(agents);
+    return page(items);
+}
+
+/* --- runs ----------------------------------------------------------------------------------- */
+
+static const char *phase_of(const struct fleet_run *r)
+{
+    static const char *const names[] = {
+        [FLEET_INIT] = "initialising",   [FLEET_SETUP] = "setup",
+        [FLEET_RUNNING] = "running",     [FLEET_TEARDOWN] = "teardown",
+        [FLEET_COLLECTING] = "teardown", [FLEET_SUMMARY] = "teardown",
+        [FLEET_OVER] = "ended",
+    };
+
+    return fleet_run_is_over(r) ? "ended" : names[conductor_phase(fleet_run_conductor(r))];
+}
+
+static const char *result_of(const struct conductor_outcome *o)
+{
+    if (o->exit_code == EXIT_CODE_OK)
+        return "passed";
+    if (o->exit_code == EXIT_CODE_THRESHOLDS || o->exit_code == EXIT_CODE_MARKED_FAILED)
+        return "failed";
+    return o->reason == RUN_ABORT_SIGNAL || o->reason == RUN_ABORT_REST ||
+                   o->reason == RUN_ABORT_SCRIPT
+               ? "aborted"
+               : "error";
+}
+
+struct region_sum {
+    uint64_t vus;
+    unsigned agents;
+    unsigned lost;
+};
+
+/* Agents of the region: those of the plan, and those that took over. */
+static struct region_sum sum_region(const struct fleet_run *r, const char *region)
+{
+    const struct fleet_plan *plan = fleet_run_plan(r);
+    const struct conductor *c = fleet_run_conductor(r);
+    struct region_sum sum = {0};
+
+    for (size_t i = 0; i < plan->count; i++) {
+        if (strcmp(plan->parts[i].region, region) != 0)
+            continue;
+        sum.vus += plan->parts[i].vus;
+        sum.agents++;
+    }
+    for (size_t i = 0; i < conductor_part_count(c); i++) {
+        struct conductor_part_view part;
+
+        conductor_part(c, i, &part);
+        if (strcmp(part.region, region) == 0 && (part.is_lost || part.is_orphan))
+            sum.lost++;
+    }
+    return sum;
+}
+
+static bool is_listed(const json_t *items, const char *region)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)items, i, item)
+    {
+        if (strcmp(json_string_value(json_object_get(item, "region")), region) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The outermost level of a part's path is its region's share. */
+static double share_of(const struct fleet_part *part)
+{
+    const struct plan_level *level = part->depth ? &part->path[0] : NULL;
+    double all = 0;
+
+    if (level && !level->weights)
+        return 100.0 / (double)level->count;
+    for (size_t i = 0; level && i < level->count; i++)
+        all += (double)level->weights[i];
+    return all > 0 ? 100.0 * (double)level->weights[level->index] / all : 100;
+}
+
+static json_t *regions_of(const struct fleet_run *r)
+{
+    const struct fleet_plan *plan = fleet_run_plan(r);
+    json_t *items = json_array();
+
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct fleet_part *part = &plan->parts[i];
+        struct region_sum sum;
+
+        if (is_listed(items, part->region))
+            continue;
+        sum = sum_region(r, part->region);
+        json_array_append_new(items, json_pack("{s:s, s:f, s:I, s:i, s:i, s:b}", "region",
+                                               part->region, "share", share_of(part), "max_vus",
+                                               (json_int_t)sum.vus, "agents", (int)sum.agents,
+                                               "agents_lost", (int)sum.lost, "is_emulated",
+                                               (int)fleet_run_is_emulated(r, part->region)));
+    }
+    return items;
+}
+
+static json_t *windows_of(const struct fleet_run *r)
+{
+    struct collector_counts counts;
+
+    collector_counts(fleet_run_collector(r), &counts);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "merged", (json_int_t)counts.taken, "late",
+                     (json_int_t)counts.late, "lost", (json_int_t)counts.missing, "duplicates",
+                     (json_int_t)counts.duplicates, "fenced", (json_int_t)counts.fenced, "poison",
+                     (json_int_t)counts.poison);
+}
+
+json_t *view_run(const struct fleet_run *r)
+{
+    const json_t *extra = fleet_run_extra(r);
+    bool over = fleet_run_is_over(r);
+    struct conductor_outcome o;
+    json_t *run;
+    char *self = mem_printf("/api/v1/runs/%s", fleet_run_id(r));
+    char *live = mem_printf("%s/live", self);
+    char *web = mem_printf("/runs/%s", fleet_run_id(r));
+
+    fleet_run_outcome(r, &o);
+    run = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:I, s:o, s:o, s:{s:s, s:s, s:s}}",
+        "id", fleet_run_id(r), "name", fleet_run_prepared(r)->name, "phase", phase_of(r), "result",
+        over ? json_string(result_of(&o)) : json_null(), "exit_code",
+        over ? json_integer(o.exit_code) : json_null(), "stop",
+        o.reason != RUN_ABORT_NONE
+            ? json_pack("{s:s}", "reason", o.message ? o.message : run_abort_text(o.reason))
+            : json_null(),
+        "created_at", view_time(fleet_run_created_wall(r)), "started_at",
+        view_time(fleet_run_started_wall(r)), "ended_at", view_time(fleet_run_ended_wall(r)),
+        "elapsed_seconds", nsec_to_sec(fleet_run_duration(r, clock_wall())), "duration_seconds",
+        nsec_to_sec(fleet_run_planned_duration(r)), "max_vus",
+        (json_int_t)fleet_run_plan(r)->load.vus, "regions", regions_of(r), "windows", windows_of(r),
+        "links", "self", self, "live", live, "page", web);
+    if (extra)
+        json_object_update_missing(run, (json_t *)(uintptr_t)extra);
+    mem_free(self);
+    mem_free(live);
+    mem_free(web);
+    return run;
+}
+
+/* --- lines ---------------------------------------------------------------------------------- */
+
+static const char *severity_of(enum fleet_event_kind kind)
+{
+    switch (kind) {
+    case FLEET_EVENT_LOST:
+    case FLEET_EVENT_ORPHANED:
+    case FLEET_EVENT_FAILED:
+    case FLEET_EVENT_CROSSED:
+        return "error";
+    case FLEET_EVENT_MOVED:
+    case FLEET_EVENT_FENCED:
+    case FLEET_EVENT_STOPPED:
+    case FLEET_EVENT_NOTE:
+        return "warn";
+    default:
+        return "info";
+    }
+}
+
+/* null: before the start. */
+static json_t *second_of(const struct fleet_run *r, int64_t wall_nsec)
+{
+    int64_t start = conductor_start_wall(fleet_run_conductor(r));
+
+    return start && wall_nsec >= start ? json_integer((wall_nsec - start) / NSEC_PER_SEC)
+                                       : json_null();
+}
+
+json_t *view_event(const struct fleet_run *r, const struct fleet_event *e)
+{
+    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:{}}", "id", (json_int_t)e->id,
+                     "at", view_time(e->wall_nsec), "second", second_of(r, e->wall_nsec), "kind",
+                     fleet_event_name(e->kind), "severity", severity_of(e->kind), "region",
+                     text_or_null(e->region), "agent", text_or_null(e->agent), "message", e->text,
+                     "data");
+}
+
+json_t *view_log(const struct fleet_run *r, const struct fleet_log *l)
+{
+    static const char *const levels[] = {
+        [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
+    const char *source = strstr(l->text, " source=console") ? "console" : "agent";
+
+    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:n, s:n, s:i}", "id",
+                     (json_int_t)l->id, "at", view_time(l->wall_nsec), "second",
+                     second_of(r, l->wall_nsec), "level", levels[l->level], "source", source,
+                     "region", text_or_null(l->region), "agent", text_or_null(l->agent), "message",
+                     l->text, "vu", "iteration", "left_out", 0);
+}
+
+json_t *view_thresholds(const struct fleet_run *r)
+{
+    const struct threshold_set *set = fleet_run_thresholds(r);
+    json_t *items = json_array();
+
+    for (size_t i = 0; i < set->count; i++) {
+        const struct threshold *t = set->list[i];
+
+        json_array_append_new(
+            items, json_pack("{s:s, s:s, s:b, s:f, s:b}", "metric",
+                             t->submetric ? t->submetric->full_name : t->metric->metric.name.ptr,
+                             "expression", t->expr.source, "ok", (int)t->ok, "value", t->last_value,
+                             "abort_on_fail", (int)t->abort_on_fail));
+    }
+    return json_pack("{s:o}", "items", items);
+}
+
+/* --- numbers -------------------------------------------------------------------------------- */
+
+static json_t *values_json(const struct second_numbers *v)
+{
+    bool any = v->http_reqs > 0;
+
+    return json_pack(
+        "{s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:f, s:f, s:f}", "vus", v->vus, "rps", v->http_reqs,
+        "iterations", v->iterations, "p50", any ? json_real(v->p50) : json_null(), "p95",
+        any ? json_real(v->p95) : json_null(), "p99", any ? json_real(v->p99) : json_null(),
+        "failed", any ? json_real(v->failed) : json_null(), "dropped", v->dropped_iterations,
+        "data_received", 0.0, "data_sent", 0.0);
+}
+
+json_t *view_window(const struct fleet_run *r, int64_t second, bool is_late)
+{
+    const struct collector *c = fleet_run_collector(r);
+    json_t *regions = json_object();
+    struct second_numbers numbers = {0};
+    const char *const *names;
+    size_t count = fleet_run_regions(r, &names);
+
+    for (size_t i = 0; i < count; i++) {
+        if (collector_numbers(c, names[i], second, &numbers))
+            json_object_set_new(regions, names[i], values_json(&numbers));
+    }
+    if (!collector_numbers(c, NULL, second, &numbers))
+        numbers = (struct second_numbers){0};
+    return json_pack("{s:I, s:b, s:o, s:o}", "t", (json_int_t)second, "is_late", (int)is_late,
+                     "overall", values_json(&numbers), "regions", regions);
+}

@@ -1,0 +1,19 @@
+/* The controller's state as JSON, in the schemas of docs/api/openapi.yaml. All are the caller's. */
+#ifndef API_FLEET_VIEWS_H
+#define API_FLEET_VIEWS_H
+
+#include <jansson.h>
+
+#include "fleet/controller.h"
+
+json_t *view_time(int64_t wall_nsec); /* RFC 3339; 0 gives null */
+json_t *view_agent(const struct agent_view *a);
+json_t *view_agents(const struct controller *c);  /* {"items": [...], "next": null} */
+json_t *view_regions(const struct controller *c); /* the same */
+json_t *view_run(const struct fleet_run *r);
+json_t *view_event(const struct fleet_run *r, const struct fleet_event *e);
+json_t *view_log(const struct fleet_run *r, const struct fleet_log *l);
+json_t *view_window(const struct fleet_run *r, int64_t second, bool is_late);
+json_t *view_thresholds(const struct fleet_run *r);
+
+#endif

@@ -1,0 +1,149 @@
+/* gale controller: the fleet's head, until a signal ends it. */
+#include <string.h>
+#include <unistd.h>
+
+#include "api/fleet_api.h"
+#include "base/duration.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/args.h"
+#include "cli/command.h"
+#include "cli/fleet_host.h"
+#include "cli/load.h"
+#include "cli/service.h"
+#include "engine/run.h"
+#include "fleet/controller.h"
+#include "fleet/nats_server.h"
+#include "loop/offload.h"
+
+struct controller_command {
+    struct service service;
+    const struct args *args;
+    struct nats_server *nats; /* NULL: somebody else's */
+    struct controller *controller;
+    struct fleet_api *api;
+    char *name;
+    char *url;
+};
+
+static void on_stop(struct service *service)
+{
+    loop_stop(service->loop);
+}
+
+static void on_nats_exit(void *arg, const char *why)
+{
+    (void)arg;
+    log_printf(LOG_WARN, "nats-server has ended (%s): starting it again", why);
+}
+
+/* "host:port" */
+static int split_address(const char *flag, const char *address, char **host, int *port,
+                         struct diag *d)
+{
+    struct str all = str_of(address);
+    ptrdiff_t colon = str_rfind(all, ':');
+    uint64_t number;
+
+    if (colon < 0 || !str_to_u64(str_from_index(all, (size_t)colon + 1), &number) || number > 65535)
+        return diag_set(d, ERR_INVALID, "flag %s: '%s' must be host:port, as in 127.0.0.1:4222",
+                        flag, address);
+    *host = str_dup(str_slice(all, 0, (size_t)colon));
+    *port = (int)number;
+    return 0;
+}
+
+static int start_nats(struct controller_command *c, struct bus_config *bus, struct diag *d)
+{
+    struct nats_server_config config = {
+        .data = args_text(c->args, FLAG_DATA, "gale-data"),
+        .loop = c->service.loop,
+        .on_exit = on_nats_exit,
+        .arg = c,
+    };
+    char *host = NULL;
+    int err = split_address("--nats-listen", args_text(c->args, FLAG_NATS_LISTEN, "127.0.0.1:4222"),
+                            &host, &config.port, d);
+
+    config.host = host;
+    if (err == 0)
+        err = nats_server_start(&config, &c->nats, d);
+    if (err == 0) {
+        bus->url = nats_server_url(c->nats);
+        log_printf(LOG_INFO, "nats-server listens on %s", bus->url);
+    }
+    mem_free(host);
+    return err;
+}
+
+static int read_timeout(const struct args *args, int64_t *out, struct diag *d)
+{
+    const char *text = args_text(args, FLAG_AGENT_TIMEOUT, "3s");
+
+    if (duration_parse(str_of(text), out) || *out <= 0)
+        return diag_set(d, ERR_INVALID, "flag --agent-timeout: '%s' is no duration such as 3s",
+                        text);
+    return 0;
+}
+
+static int start_api(struct controller_command *c, struct diag *d)
+{
+    struct fleet_api_config config = {
+        .controller = c->controller,
+        .loop = c->service.loop,
+        .address = args_text(c->args, FLAG_LISTEN, "127.0.0.1:6580"),
+        .token = args_text(c->args, FLAG_TOKEN, NULL),
+    };
+    int err = fleet_api_start(&config, &c->api, d);
+
+    if (err == 0)
+        log_printf(LOG_INFO, "API and dashboard on http://%.*s:%d",
+                   (int)(strrchr(config.address, ':') - config.address), config.address,
+                   fleet_api_port(c->api));
+    return err;
+}
+
+static int start(struct controller_command *c, struct diag *d)
+{
+    const char *id = args_text(c->args, FLAG_ID, NULL);
+    struct controller_config config = {
+        .preparer = fleet_preparer(),
+        .loop = c->service.loop,
+    };
+    int err = read_timeout(c->args, &config.agent_timeout_nsec, d);
+
+    c->name = id ? mem_strdup(id) : mem_printf("controller-%d", (int)getpid());
+    c->url = mem_printf("http://%s", args_text(c->args, FLAG_LISTEN, "127.0.0.1:6580"));
+    config.name = c->name;
+    config.url = c->url;
+    service_bus(c->args, &config.bus);
+    if (err == 0 && !args_is_set(c->args, FLAG_NATS))
+        err = start_nats(c, &config.bus, d);
+    config.bus.name = c->name;
+    if (err == 0)
+        err = controller_start(&config, &c->controller, d);
+    return err ? err : start_api(c, d);
+}
+
+int cmd_controller(const struct args *args)
+{
+    struct controller_command c = {.service = {.on_stop = on_stop}, .args = args};
+    struct diag d = DIAG_INIT;
+    int code = service_open(&c.service, args);
+
+    if (code)
+        return code;
+    if (start(&c, &d))
+        code = load_fail(EXIT_CODE_CONFIG, &d);
+    else
+        service_run(&c.service);
+    fleet_api_stop(c.api);
+    controller_free(c.controller);
+    nats_server_stop(c.nats);
+    mem_free(c.name);
+    mem_free(c.url);
+    service_close(&c.service);
+    offload_shutdown();
+    return code;
+}

@@ -1,0 +1,304 @@
+#include "cli/fleet_client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/fiber.h"
+#include "loop/loop.h"
+#include "net/dialer.h"
+#include "net/proxy.h"
+#include "net/tls.h"
+#include "proto/http.h"
+
+#define CALL_TIMEOUT (120 * NSEC_PER_SEC)
+#define GIVE_UP_NSEC (60 * NSEC_PER_SEC)
+#define PAUSE (500 * NSEC_PER_MSEC)
+
+enum { MAX_EVENT = 64 * 1024 * 1024 };
+
+struct fleet_client {
+    struct tls_config *tls;
+    struct proxy_config *proxies;
+    struct dialer *dialer;
+    struct http_client *http;
+    char *base;          /* "http://host:port" */
+    char *authorization; /* NULL: none */
+};
+
+static const char *lookup_env(void *arg, const char *name)
+{
+    (void)arg;
+    return getenv(name);
+}
+
+int fleet_client_new(struct loop *loop, const char *address, const char *token,
+                     struct fleet_client **out, struct diag *d)
+{
+    struct fleet_client *c = mem_zalloc(sizeof *c);
+    struct dialer_options options = {.dns = DNS_OPTIONS_DEFAULT};
+    size_t len;
+    int err;
+
+    c->base = strstr(address, "://") ? mem_strdup(address) : mem_printf("http://%s", address);
+    len = strlen(c->base);
+    while (len > 0 && c->base[len - 1] == '/')
+        c->base[--len] = '\0';
+    if (token)
+        c->authorization = mem_printf("Bearer %s", token);
+    c->tls = tls_config_new();
+    err = proxy_config_new(lookup_env, NULL, &c->proxies, d);
+    options.tls = c->tls;
+    options.proxies = c->proxies;
+    if (err == 0)
+        err = dialer_new(loop, &options, &c->dialer, d);
+    if (err) {
+        fleet_client_free(c);
+        return err;
+    }
+    c->http = http_client_new(&(struct http_client_options){
+        .dialer = c->dialer, .user_agent = STR("gale/" GALE_VERSION), .max_idle = 4});
+    *out = c;
+    return 0;
+}
+
+void fleet_client_free(struct fleet_client *c)
+{
+    if (!c)
+        return;
+    if (c->http)
+        http_client_free(c->http);
+    if (c->dialer)
+        dialer_free(c->dialer);
+    if (c->proxies)
+        proxy_config_free(c->proxies);
+    tls_config_free(c->tls);
+    mem_free(c->base);
+    mem_free(c->authorization);
+    mem_free(c);
+}
+
+/* --- calls ---------------------------------------------------------------------------------- */
+
+struct call {
+    struct fleet_client *client;
+    struct arena arena;
+    struct http_header headers[4];
+    struct http_request request;
+    struct http_response response;
+};
+
+static void add_header(struct call *call, const char *name, const char *value)
+{
+    if (value)
+        call->headers[call->request.header_count++] =
+            (struct http_header){str_of(name), str_of(value)};
+}
+
+static int prepare(struct call *call, struct fleet_client *c, const char *method, const char *path,
+                   struct diag *d)
+{
+    char *url = mem_printf("%s%s", c->base, path);
+    size_t len = strlen(url);
+    char *kept;
+    int err;
+
+    *call = (struct call){.client = c};
+    arena_init(&call->arena);
+    kept = arena_alloc(&call->arena, len + 1);
+    memcpy(kept, url, len + 1);
+    mem_free(url);
+    call->request = (struct http_request){
+        .method = str_of(method), .headers = call->headers, .timeout = CALL_TIMEOUT};
+    err = url_parse(str_of(kept), &call->arena, &call->request.url, d);
+    if (err)
+        diag_prefix(d, "flag --fleet");
+    add_header(call, "Authorization", c->authorization);
+    return err;
+}
+
+static int refused(const struct call *call, struct diag *d)
+{
+    const struct http_response *response = &call->response;
+    json_t *problem =
+        json_loadb(response->body.ptr ? response->body.ptr : "", response->body.len, 0, NULL);
+    const char *detail = json_string_value(json_object_get(problem, "detail"));
+    int err = response->status == 404 ? ERR_NOT_FOUND : ERR_INVALID;
+
+    if (detail)
+        diag_set(d, err, "%s", detail);
+    else
+        diag_set(d, err, "the controller at %s answers with status %d", call->client->base,
+                 response->status);
+    json_decref(problem);
+    return err;
+}
+
+static int check(const struct call *call, struct diag *d)
+{
+    if (call->response.err)
+        return diag_set(d, call->response.err, "no answer from the controller at %s: %.*s",
+                        call->client->base, STR_ARG(call->response.error));
+    if (call->response.status < 200 || call->response.status > 299)
+        return refused(call, d);
+    return 0;
+}
+
+YIELDS int fleet_client_call(struct fleet_client *c, const char *method, const char *path,
+                             const char *content_type, struct str body, char **out, struct diag *d)
+{
+    struct call call;
+    int err = prepare(&call, c, method, path, d);
+
+    if (err == 0) {
+        add_header(&call, "Content-Type", content_type);
+        call.request.body = body;
+        err = http_send(c->http, &call.request, &call.arena, &call.response);
+        err = err == ERR_CANCELLED ? err : check(&call, d);
+    }
+    if (err == 0)
+        *out = str_dup(call.response.body);
+    arena_deinit(&call.arena);
+    return err;
+}
+
+YIELDS int fleet_client_json(struct fleet_client *c, const char *method, const char *path,
+                             json_t **out, struct diag *d)
+{
+    char *text;
+    int err = fleet_client_call(c, method, path, NULL, STR(""), &text, d);
+
+    if (err)
+        return err;
+    *out = json_loads(text, JSON_DECODE_ANY, NULL);
+    mem_free(text);
+    return *out ? 0 : diag_set(d, ERR_SYNTAX, "the controller's answer is no JSON");
+}
+
+/* --- event streams -------------------------------------------------------------------------- */
+
+struct following {
+    bool (*fn)(void *arg, const char *event, const json_t *data);
+    void *arg;
+    struct buf text; /* what came and is no whole event yet */
+    char *last_id;   /* owned */
+    bool is_enough;
+    bool got_any; /* since the last connection */
+};
+
+/* One event: lines up to an empty one. */
+static void take_event(struct following *f, struct str block)
+{
+    struct buf data = BUF_INIT(MAX_EVENT);
+    char *event = NULL;
+    json_t *json;
+
+    while (block.len > 0) {
+        struct str value = str_cut(&block, '\n');
+        struct str name = str_cut(&value, ':');
+
+        value = str_trim(value);
+        if (str_eq_c(name, "data")) {
+            buf_append_str(&data, value);
+        } else if (str_eq_c(name, "event")) {
+            mem_free(event);
+            event = str_dup(value);
+        } else if (str_eq_c(name, "id")) {
+            mem_free(f->last_id);
+            f->last_id = str_dup(value);
+        }
+    }
+    json = data.len > 0 ? json_loadb(data.data, data.len, JSON_DECODE_ANY, NULL) : NULL;
+    if (json && event && !f->is_enough)
+        f->is_enough = f->fn(f->arg, event, json);
+    json_decref(json);
+    mem_free(event);
+    buf_deinit(&data);
+}
+
+static int on_data(void *arg, struct str piece)
+{
+    struct following *f = arg;
+    ptrdiff_t end;
+
+    f->got_any = true;
+    if (buf_append_str(&f->text, piece) != 0)
+        return ERR_LIMIT;
+    while (!f->is_enough && (end = str_find_str(buf_str(&f->text), STR("\n\n"))) >= 0) {
+        take_event(f, str_slice(buf_str(&f->text), 0, (size_t)end + 1));
+        buf_consume(&f->text, (size_t)end + 2);
+    }
+    return f->is_enough ? ERR_CANCELLED : 0;
+}
+
+static void on_head(void *arg, const struct http_response *head)
+{
+    (void)arg;
+    (void)head;
+}
+
+static bool is_enough(const void *arg)
+{
+    return ((const struct following *)arg)->is_enough;
+}
+
+YIELDS static int follow_once(struct fleet_client *c, const char *path, struct following *f,
+                              struct diag *d)
+{
+    const struct http_sink sink = {on_head, on_data, is_enough, f};
+    struct call call;
+    int err = prepare(&call, c, "GET", path, d);
+
+    buf_reset(&f->text);
+    if (err == 0) {
+        add_header(&call, "Accept", "text/event-stream");
+        add_header(&call, "Last-Event-ID", f->last_id);
+        call.request.timeout = 0;
+        call.request.sink = &sink;
+        err = http_send(c->http, &call.request, &call.arena, &call.response);
+        err = err == ERR_CANCELLED ? err : check(&call, d);
+    }
+    arena_deinit(&call.arena);
+    return err;
+}
+
+YIELDS int fleet_client_follow(struct fleet_client *c, const char *path,
+                               bool (*fn)(void *arg, const char *event, const json_t *data),
+                               void *arg, struct diag *d)
+{
+    struct following f = {.fn = fn, .arg = arg};
+    int64_t cut_off = 0;
+    int err = 0;
+
+    buf_init(&f.text, MAX_EVENT);
+    for (;;) {
+        f.got_any = false;
+        diag_deinit(d);
+        *d = (struct diag)DIAG_INIT;
+        err = follow_once(c, path, &f, d);
+        if (f.is_enough || err == ERR_CANCELLED)
+            break;
+        if (f.got_any)
+            cut_off = 0;
+        if (cut_off == 0) {
+            cut_off = clock_now();
+            log_printf(LOG_WARN, "the controller is out of reach: trying again");
+        }
+        if (clock_now() - cut_off > GIVE_UP_NSEC) {
+            err = err ? err : diag_set(d, ERR_EOF, "the controller has gone away");
+            break;
+        }
+        if (fiber_sleep_until(clock_now() + PAUSE) != 0) {
+            err = ERR_CANCELLED;
+            break;
+        }
+    }
+    buf_deinit(&f.text);
+    mem_free(f.last_id);
+    return f.is_enough ? 0 : err;
+}

@@ -1,0 +1,44 @@
+/* The controller's REST API from the outside: what `gale run --fleet` and `gale fleet` speak. Calls
+ * run on fibers of a loop. */
+#ifndef CLI_FLEET_CLIENT_H
+#define CLI_FLEET_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/diag.h"
+#include "base/str.h"
+
+struct args;
+struct fleet_client;
+struct loop;
+
+/* `address`: "http://host:6580", or "host:6580". */
+MUST_USE int fleet_client_new(struct loop *loop, const char *address, const char *token,
+                              struct fleet_client **out, struct diag *d);
+void fleet_client_free(struct fleet_client *c); /* NULL is allowed */
+
+/* One call. `path` begins with "/". 0 with the answer's body (heap, NUL-terminated) where its
+ * status is 2xx; else an error whose message is the problem's detail, or why there was no answer.
+ */
+MUST_USE
+YIELDS
+int fleet_client_call(struct fleet_client *c, const char *method, const char *path,
+                      const char *content_type, struct str body, char **out, struct diag *d);
+/* The same, with JSON out (NULL: no body); the caller's reference. */
+MUST_USE
+YIELDS
+int fleet_client_json(struct fleet_client *c, const char *method, const char *path, json_t **out,
+                      struct diag *d);
+
+/* Follows an event stream until fn says that it is enough (true) or the stream ends. Reconnects for
+ * up to a minute when it is cut off. */
+MUST_USE
+YIELDS
+int fleet_client_follow(struct fleet_client *c, const char *path,
+                        bool (*fn)(void *arg, const char *event, const json_t *data), void *arg,
+                        struct diag *d);
+
+#endif

@@ -1,0 +1,21 @@
+/* What the fleet needs of the program: loading archives on an agent (fleet/host.h), and taking
+ * uploads apart on a controller (fleet/prepared.h). */
+#ifndef CLI_FLEET_HOST_H
+#define CLI_FLEET_HOST_H
+
+#include "fleet/host.h"
+#include "fleet/prepared.h"
+
+struct network;
+
+/* `network`: what the operator says of it; outlives the host. */
+struct host fleet_host(const struct network *network);
+
+/* Uploads are read by a child process, `gale archive`, with limits on time and memory: a script
+ * that loops for ever or eats memory in its init context ends the child alone. */
+struct preparer fleet_preparer(void);
+
+/* The program's own path, for starting children. Static. */
+const char *fleet_self(void);
+
+#endif

@@ -1,0 +1,256 @@
+/* The lease: an entry that expires. Whoever has it leads; who fails to renew it in time stops to
+ * act before another can have it. A new leader loads the records of runs that are not over. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "fleet/controller_internal.h"
+#include "loop/fiber.h"
+#include "loop/offload.h"
+
+#define RENEW_NSEC (NSEC_PER_SEC)
+/* Less than the bucket's time to live (controller.c). */
+#define LEASE_NSEC (6 * NSEC_PER_SEC)
+
+#define LEAD_KEY "leader"
+
+/* --- coming back ---------------------------------------------------------------------------- */
+
+struct recovery {
+    struct controller *controller;
+    Gale__Fleet__RunRecord *record;
+    struct blob_id archive;
+    struct prepared *prepared;
+    struct diag diag;
+    int code;
+};
+
+static void recovered(struct controller *c)
+{
+    c->is_recovered = true;
+    log_printf(LOG_INFO, "leading the fleet%s",
+               c->run_count > 0 ? ": going on with the runs that were there" : "");
+    controller_tell(c, &(struct controller_news){.kind = NEWS_LEADING});
+}
+
+static void end_recovery(struct recovery *rec)
+{
+    struct controller *c = rec->controller;
+
+    gale__fleet__run_record__free_unpacked(rec->record, NULL);
+    diag_deinit(&rec->diag);
+    mem_free(rec);
+    if (--c->recovering == 0 && c->leads && !c->is_recovered)
+        recovered(c);
+}
+
+static void prepare_offloaded(void *arg)
+{
+    struct recovery *rec = arg;
+    const struct preparer *preparer = &rec->controller->config.preparer;
+    struct str bytes;
+
+    rec->code = 255;
+    if (blob_store_get(rec->controller->blobs, rec->archive.sha256, &bytes))
+        rec->code =
+            preparer->prepare(preparer->arg, "archive.tar", bytes, &rec->prepared, &rec->diag);
+}
+
+static void load_fiber(void *arg)
+{
+    struct recovery *rec = arg;
+    struct controller *c = rec->controller;
+    struct fleet_run_config config = controller_run_config(c);
+    struct fleet_run *r = NULL;
+
+    offload_run(prepare_offloaded, rec);
+    if (rec->code == 0)
+        r = fleet_run_load(&config, rec->record, rec->prepared, &rec->diag);
+    if (r && fleet_run_follow(r, &rec->diag) != 0) {
+        fleet_run_free(r);
+        r = NULL;
+    }
+    if (r)
+        controller_add_run(c, r);
+    else
+        log_printf(LOG_ERROR, "run %s can't be gone on with: %s", rec->record->run,
+                   rec->diag.message ? rec->diag.message : "its script can't be read");
+    end_recovery(rec);
+}
+
+static void on_archive(void *arg, int err)
+{
+    struct recovery *rec = arg;
+
+    if (err) {
+        log_printf(LOG_ERROR, "run %s can't be gone on with: its archive is not there (%s)",
+                   rec->record->run, err_text(err));
+        end_recovery(rec);
+        return;
+    }
+    fiber_start(rec->controller->loop, load_fiber, rec);
+}
+
+static void recover_run(struct controller *c, const struct bus_entry *e)
+{
+    struct recovery *rec;
+    struct fleet_run *mine;
+    Gale__Fleet__RunRecord *record =
+        gale__fleet__run_record__unpack(NULL, e->value.len, (const uint8_t *)e->value.ptr);
+
+    if (!record || !record->archive || record->archive->sha256.len != BLOB_HASH ||
+        record->phase >= FLEET_OVER) {
+        if (record)
+            gale__fleet__run_record__free_unpacked(record, NULL);
+        return;
+    }
+    mine = controller_find_run(c, record->run);
+    if (mine && fleet_run_epoch(mine) >= record->epoch) { /* it was ours all the time */
+        gale__fleet__run_record__free_unpacked(record, NULL);
+        return;
+    }
+    if (mine) /* another controller has led meanwhile */
+        controller_forget_run(c, mine);
+    rec = mem_zalloc(sizeof *rec);
+    rec->controller = c;
+    rec->record = record;
+    rec->archive.size = record->archive->size;
+    memcpy(rec->archive.sha256, record->archive->sha256.data, BLOB_HASH);
+    c->recovering++;
+    blob_store_bring(c->blobs, &rec->archive, on_archive, rec);
+}
+
+static void on_record(void *arg, int err, const struct bus_entry *e)
+{
+    struct controller *c = arg;
+
+    if (e) {
+        if (e->value.ptr)
+            recover_run(c, e);
+        return;
+    }
+    if (err)
+        log_printf(LOG_ERROR, "the records of runs can't be read: %s", err_text(err));
+    if (--c->recovering == 0 && c->leads && !c->is_recovered)
+        recovered(c);
+}
+
+static void recover(struct controller *c)
+{
+    c->is_recovered = false;
+    c->recovering++; /* the list itself */
+    if (bus_bucket_list(c->bus, RUNS_BUCKET, on_record, c) < 0)
+        on_record(c, ERR_NET, NULL);
+}
+
+/* --- records -------------------------------------------------------------------------------- */
+
+static void on_saved(void *arg, int err, uint64_t revision)
+{
+    static struct log_limit limit;
+
+    (void)arg;
+    (void)revision;
+    if (err)
+        log_limited(&limit, LOG_WARN, "the record of a run could not be stored: %s", err_text(err));
+}
+
+void controller_save_run(struct controller *c, struct fleet_run *r)
+{
+    struct bus_entry entry;
+    struct buf record;
+
+    if (!c->leads)
+        return;
+    if (r->is_over) {
+        if (bus_bucket_delete(c->bus, RUNS_BUCKET, str_of(r->id), on_saved, c) < 0)
+            on_saved(c, ERR_NET, 0);
+        return;
+    }
+    fleet_run_save(r, &record);
+    entry = (struct bus_entry){str_of(r->id), buf_str(&record), BUS_ANY_REVISION};
+    if (bus_bucket_put(c->bus, RUNS_BUCKET, &entry, on_saved, c) < 0)
+        on_saved(c, ERR_NET, 0);
+    buf_deinit(&record);
+}
+
+/* --- the lease ------------------------------------------------------------------------------ */
+
+static void step_down(struct controller *c, const char *why)
+{
+    if (!c->leads)
+        return;
+    c->leads = false;
+    c->is_recovered = false;
+    c->lease = 0;
+    log_printf(LOG_WARN, "not leading any more: %s", why);
+    controller_tell(c, &(struct controller_news){.kind = NEWS_LEADING});
+}
+
+static void on_leader(void *arg, int err, const struct bus_entry *e)
+{
+    struct controller *c = arg;
+
+    if (err || !e || !e->value.ptr || c->leads || !str_eq_c(e->key, LEAD_KEY))
+        return;
+    mem_free(c->leader_url);
+    c->leader_url = e->value.len > 0 ? str_dup(e->value) : NULL;
+}
+
+static void on_lease(void *arg, int err, uint64_t revision)
+{
+    struct controller *c = arg;
+    bool led = c->leads;
+
+    c->lease_asked = false;
+    if (err == 0) {
+        c->lease = revision;
+        c->renewed_nsec = clock_now();
+        c->leads = true;
+        if (!led)
+            recover(c);
+    } else if (err == ERR_EXISTS && led) {
+        step_down(c, "another controller has taken over");
+    } else if (err == ERR_EXISTS) {
+        if (bus_bucket_list(c->bus, LEAD_BUCKET, on_leader, c) < 0)
+            return;
+    }
+}
+
+static void renew(struct timer *timer)
+{
+    struct controller *c = CONTAINER_OF(timer, struct controller, lease_timer);
+    struct bus_entry entry = {STR(LEAD_KEY), str_of(c->url ? c->url : ""), c->lease};
+
+    timer_start(c->loop, timer, clock_now() + RENEW_NSEC);
+    if (c->leads && clock_now() - c->renewed_nsec > LEASE_NSEC)
+        step_down(c, "the lease could not be renewed in time");
+    if (c->lease_asked)
+        return;
+    entry.revision = c->lease;
+    c->lease_asked = bus_bucket_put(c->bus, LEAD_BUCKET, &entry, on_lease, c) == 0;
+}
+
+void controller_lead_start(struct controller *c)
+{
+    timer_init(&c->lease_timer, renew);
+    timer_start(c->loop, &c->lease_timer, clock_now());
+}
+
+static void on_given_back(void *arg, int err, uint64_t revision)
+{
+    (void)arg;
+    (void)err;
+    (void)revision;
+}
+
+void controller_lead_stop(struct controller *c)
+{
+    if (!c->lease_timer.fire)
+        return;
+    timer_stop(c->loop, &c->lease_timer);
+    if (c->leads && bus_bucket_delete(c->bus, LEAD_BUCKET, STR(LEAD_KEY), on_given_back, NULL) == 0)
+        c->leads = false;
+}

@@ -1,0 +1,87 @@
+/* One run as the controller sees it: its plan and life (conductor.h), its measurements
+ * (collector.h), its verdict (scoring.h), its timeline and logs. */
+#ifndef FLEET_FLEET_RUN_H
+#define FLEET_FLEET_RUN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "base/log.h"
+#include "fleet/conductor.h"
+#include "fleet/prepared.h"
+
+struct collector;
+struct fleet_run;
+struct summary_options;
+struct threshold_set;
+struct totals;
+
+enum { FLEET_RUN_EVENTS = 10000, FLEET_RUN_LOGS = 20000, RUN_ID_SIZE = 13 };
+
+/* Of the timeline. */
+struct fleet_event {
+    uint64_t id; /* from 1 */
+    int64_t wall_nsec;
+    enum fleet_event_kind kind;
+    char *region; /* NULL: of the whole; owned, as are the others */
+    char *agent;
+    char *text;
+};
+
+struct fleet_log {
+    uint64_t id; /* from 1 */
+    int64_t wall_nsec;
+    enum log_level level;
+    char *region;
+    char *agent;
+    char *text;
+};
+
+/* 12 characters of Crockford's base 32 that sort by time, and a NUL. */
+void run_id_new(int64_t wall_nsec, char out[RUN_ID_SIZE]);
+
+/* --- what it is ------------------------------------------------------------------------------ */
+
+const char *fleet_run_id(const struct fleet_run *r);
+const struct prepared *fleet_run_prepared(const struct fleet_run *r);
+const struct conductor *fleet_run_conductor(const struct fleet_run *r);
+struct collector *fleet_run_collector(const struct fleet_run *r);
+const struct fleet_plan *fleet_run_plan(const struct fleet_run *r); /* as it was at the start */
+const json_t *fleet_run_extra(const struct fleet_run *r);
+int64_t fleet_run_created_wall(const struct fleet_run *r);
+int64_t
+fleet_run_started_wall(const struct fleet_run *r); /* of setup() or the scenarios; 0: not yet */
+int64_t fleet_run_ended_wall(const struct fleet_run *r); /* 0: not yet */
+/* From the start to now or the end. */
+int64_t fleet_run_duration(const struct fleet_run *r, int64_t now_wall);
+/* Of the whole plan, at the longest. */
+int64_t fleet_run_planned_duration(const struct fleet_run *r);
+bool fleet_run_is_over(const struct fleet_run *r);
+
+/* The verdict: the test's exit code, crossed thresholds looked at. Once it is over. */
+void fleet_run_outcome(const struct fleet_run *r, struct conductor_outcome *out);
+
+const struct threshold_set *fleet_run_thresholds(const struct fleet_run *r);
+const struct fleet_event *fleet_run_events(const struct fleet_run *r, size_t *count);
+const struct fleet_log *fleet_run_logs(const struct fleet_run *r, size_t *count);
+
+/* The end-of-test summary as text: k6's, and a table by region. `mode` NULL: as the run was asked.
+ */
+void fleet_run_summary(const struct fleet_run *r, const char *mode, bool color, struct buf *out);
+/* The table alone. */
+void fleet_run_region_table(const struct fleet_run *r, bool color, struct buf *out);
+/* --summary-export's JSON; heap. */
+char *fleet_run_export(const struct fleet_run *r, bool machine_readable);
+/* What handleSummary() returned, as JSON; NULL: nothing. */
+const char *fleet_run_custom_summary(const struct fleet_run *r);
+
+/* Whether an agent of the region emulates its distance. */
+bool fleet_run_is_emulated(const struct fleet_run *r, const char *region);
+/* Regions of the plan, each once; valid as long as the run. */
+size_t fleet_run_regions(const struct fleet_run *r, const char *const **out);
+
+#endif

@@ -1,0 +1,120 @@
+/* What the controller does with a run; views are in fleet_run.h. */
+#ifndef FLEET_FLEET_RUN_INTERNAL_H
+#define FLEET_FLEET_RUN_INTERNAL_H
+
+#include <fleet.pb-c.h>
+
+#include "fleet/collector.h"
+#include "fleet/conductor.h"
+#include "fleet/fleet_run.h"
+#include "metrics/threshold.h"
+#include "output/summary.h"
+
+struct blob_store;
+struct bus;
+struct bus_sub;
+struct controller_news;
+struct run_request;
+
+struct fleet_run_config {
+    struct bus *bus;
+    struct blob_store *blobs;
+    void *arg;
+    const struct planner_agent *(*agents)(void *arg, size_t *count);
+    void (*tell)(void *arg, struct controller_news *news);
+    void (*changed)(void *arg, struct fleet_run *r); /* its record should be saved */
+};
+
+/* What came of an agent: for whoever takes over. */
+struct fleet_run_agent {
+    int64_t next_second;
+    uint64_t done[]; /* by scenario */
+};
+
+struct fleet_run {
+    struct fleet_run_config config;
+    char id[RUN_ID_SIZE];
+    struct prepared *prepared;
+    const char **scenario_names;
+    struct fleet_plan plan;
+    json_t *extra;
+    char *summary_mode;
+    bool without_thresholds;
+    enum loss_policy on_loss;
+    uint64_t scale_num;
+    uint64_t scale_den;
+    int64_t created_wall;
+    int64_t started_wall;
+    int64_t ended_wall;
+
+    struct blob_id archive;
+    struct conductor *conductor;
+    struct collector *collector;
+    struct threshold_set thresholds;
+    struct summary_options summary;
+    struct bus_sub *data;
+    struct map agents;    /* struct fleet_run_agent by id */
+    const char **regions; /* of the plan, each once; texts are the plan's */
+    size_t region_count;
+    struct map emulated;       /* by region */
+    uint64_t current_sequence; /* of the message that is being taken */
+    uint64_t saturated_seconds;
+    bool is_dirty;          /* its record is to be saved */
+    uint64_t last_sequence; /* of the stream, that was merged */
+    struct {
+        char *agent;
+        char *boot;
+        uint64_t sequence;
+    } * fences;
+    size_t fence_count;
+
+    struct buf setup_output; /* as its pieces come */
+    struct buf summary_output;
+    bool has_setup_output;
+    bool has_summary_output;
+    char *setup_json;
+    char *custom_summary;
+    struct blob_id setup_blob;
+    struct blob_id summary_blob;
+    bool asked_summary;
+    char *notice; /* saturation, losses: for the summary */
+
+    struct fleet_event *events;
+    size_t event_count;
+    size_t event_cap;
+    struct fleet_log *logs;
+    size_t log_count;
+    size_t log_cap;
+    uint64_t logs_dropped;
+
+    struct conductor_outcome outcome;
+    bool is_over;
+};
+
+/* Takes the request over. NULL and a message when its thresholds don't compile. */
+struct fleet_run *fleet_run_new(const struct fleet_run_config *config, struct run_request *request,
+                                const struct fleet_plan *plan, struct diag *d);
+/* Of a record; takes `prepared` over. */
+struct fleet_run *fleet_run_load(const struct fleet_run_config *config,
+                                 const Gale__Fleet__RunRecord *record, struct prepared *prepared,
+                                 struct diag *d);
+void fleet_run_free(struct fleet_run *r);
+
+/* Follows its data, from the beginning. */
+MUST_USE int fleet_run_follow(struct fleet_run *r, struct diag *d);
+
+void fleet_run_status(struct fleet_run *r, const Gale__Fleet__Status *status, struct moment now);
+void fleet_run_agent_lost(struct fleet_run *r, const char *agent, const char *why,
+                          struct moment now);
+void fleet_run_tick(struct fleet_run *r, struct moment now);
+/* Fills what is wanted of the agent in; nothing when it has no part. */
+void fleet_run_order(const struct fleet_run *r, const char *agent, Gale__Fleet__Order *out);
+bool fleet_run_has_agent(const struct fleet_run *r, const char *agent);
+void fleet_run_stop(struct fleet_run *r, enum run_abort_reason reason, const char *message);
+
+uint64_t fleet_run_epoch(const struct fleet_run *r);
+
+/* Its record: bytes for the bucket. */
+void fleet_run_save(const struct fleet_run *r, struct buf *out);
+
+#endif

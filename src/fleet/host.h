@@ -1,0 +1,44 @@
+/* What the fleet needs of the program around it: to make a runner out of an archive. The script
+ * host is above this layer; cli/fleet_host.c is the implementation, tests have one without
+ * JavaScript. */
+#ifndef FLEET_HOST_H
+#define FLEET_HOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/diag.h"
+#include "base/map.h"
+#include "base/str.h"
+
+struct options;
+struct runner;
+struct scenario_list;
+
+/* A loaded test; the host's own fields follow it. */
+struct host_test {
+    const struct options *options;
+    const struct scenario_list *scenarios; /* scaled */
+};
+
+struct host_load {
+    struct str archive;     /* a tar's bytes; stays until the test is freed */
+    const struct map *env;  /* char * by name: over the archive's own */
+    const struct map *tags; /* char * by name: for all samples */
+    uint64_t scale_num;     /* the load is multiplied by this fraction */
+    uint64_t scale_den;
+};
+
+struct host {
+    void *arg;
+    /* Reads the archive and runs the init context; may take as long as the script does. Called on a
+     * thread of the offload pool. 0, or the exit code of the test with a message. */
+    int (*load)(void *arg, const struct host_load *what, struct host_test **out, struct diag *d);
+    void (*unload)(void *arg, struct host_test *test);
+    /* One per part; the test outlives it. */
+    struct runner *(*runner_new)(void *arg, struct host_test *test);
+    void (*runner_free)(void *arg, struct runner *runner);
+};
+
+#endif

@@ -1,0 +1,307 @@
+"""A fleet on this machine: a controller with its nats-server, agents in several regions, and tests
+that run on them."""
+import json
+import os
+import signal
+import time
+
+PLAIN = """
+import http from 'k6/http';
+import { check } from 'k6';
+export const options = { vus: 20, iterations: 91 };
+export default function () {
+  const res = http.get(`${__ENV.BASE}/products`);
+  check(res, { 'status is 200': (r) => r.status === 200 });
+}
+"""
+
+LOOP = """
+import http from 'k6/http';
+export const options = { scenarios: { s: { executor: 'constant-arrival-rate', rate: 50,
+  duration: '%ds', preAllocatedVUs: 20, maxVUs: 40, gracefulStop: '2s' } } };
+export default function () { http.get(`${__ENV.BASE}/products`); }
+"""
+
+
+def exported(lab, fleet, script, *args):
+    path = lab.dir / "summary.json"
+    result = fleet.gale(script, "--quiet", "--summary-export", path, *args)
+    return result, json.loads(path.read_text())["metrics"] if path.exists() else {}
+
+
+def test_same_as_local(lab):
+    """The sum over the fleet is what a local run does: iterations, requests, checks."""
+    base = lab.shop()
+    fleet = lab.fleet().with_regions(us=2, eu=2, ap=2)
+    script = lab.file("plain.js", PLAIN)
+    before = fleet.get("/api/v1/agents")
+    assert len(before["items"]) == 6
+    result, m = exported(lab, fleet, script, "-e", f"BASE={base}", "--regions",
+                         "us=50%/2,eu=30%/2,ap=20%/2")
+    assert result.code == 0, result.text
+    assert m["iterations"]["count"] == 91
+    assert m["http_reqs"]["count"] == 91
+    assert m["checks"]["passes"] == 91 and m["checks"]["fails"] == 0
+    assert "BY REGION" in result.stdout
+    for region in ("us", "eu", "ap"):
+        assert f"\n     {region} " in result.stdout, result.stdout
+
+
+def test_thresholds_cross(lab):
+    base = lab.shop()
+    fleet = lab.fleet().with_regions(us=1, eu=1)
+    script = lab.file("t.js", PLAIN.replace("vus: 20", "thresholds: { 'http_req_duration{load_zone:eu}'"
+                                            ": ['max<0.0001'], http_req_failed: '2%' }, vus: 20"))
+    result = fleet.gale(script, "-e", f"BASE={base}", "--regions", "us,eu")
+    assert result.code == 99, result.text
+    assert "thresholds on metrics 'http_req_duration{load_zone:eu}' have been crossed" in result.stderr
+
+
+def test_life_of_a_test(lab):
+    """setup() once, its data to all; unique VU ids; teardown() once; handleSummary() once."""
+    fleet = lab.fleet().with_regions(us=2, eu=1)
+    script = lab.file("life.js", """
+import exec from 'k6/execution';
+import { Counter } from 'k6/metrics';
+const setups = new Counter('setups'), teardowns = new Counter('teardowns');
+export const options = { vus: 6, iterations: 60 };
+export function setup() { setups.add(1); return { token: 'x'.repeat(700000) }; }
+export default function (data) {
+  if (data.token.length !== 700000) throw new Error('no data');
+  console.log(`vu ${__VU} ${exec.vu.idInTest} iter ${exec.scenario.iterationInTest} ` +
+    `zone ${__ENV.K6_CLOUDRUN_LOAD_ZONE} instance ${__ENV.K6_CLOUDRUN_INSTANCE_ID}`);
+}
+export function teardown(data) { if (data.token.length === 700000) teardowns.add(1); }
+export function handleSummary(data) {
+  return { stdout: `iterations ${data.metrics.iterations.values.count} ` +
+    `setups ${data.metrics.setups.values.count} teardowns ${data.metrics.teardowns.values.count}\\n`,
+    'out.json': JSON.stringify(data) };
+}
+""")
+    result = fleet.gale(script, "--regions", "us=2/2,eu=1")
+    assert result.code == 0, result.text
+    assert "iterations 60 setups 1 teardowns 1\n" in result.stdout, result.text
+    assert (lab.dir / "out.json").exists()
+    lines = [line for line in result.stderr.splitlines() if "vu " in line and "iter " in line]
+    iterations = {line.split("iter ")[1].split()[0] for line in lines}
+    assert len(lines) == 60 and iterations == {str(i) for i in range(60)}, len(lines)
+    vus = {}
+    for line in lines:
+        words = line.split("vu ")[1].split()
+        assert words[0] == words[1]
+        vus.setdefault(words[0], set()).add(line.split("instance ")[1].split()[0].strip('"'))
+    assert len(vus) <= 6 and all(len(where) == 1 for where in vus.values()), vus
+
+
+def test_init_error_is_said_once(lab):
+    fleet = lab.fleet().with_regions(us=2, eu=1)
+    script = lab.file("bad.js", """
+export const options = { vus: 6, iterations: 6 };
+if (__ENV.K6_CLOUDRUN_LOAD_ZONE) throw new Error('not on a fleet');
+export default function () {}
+""")
+    result = fleet.gale(script, "--regions", "us=2/2,eu=1")
+    assert result.code == 107, result.text
+    assert result.stderr.count("Error: not on a fleet") == 1, result.stderr
+    assert "us-1" in result.stderr and "us-2" in result.stderr and "eu-1" in result.stderr
+
+
+def test_what_does_not_fit_is_refused(lab):
+    fleet = lab.fleet()
+    fleet.agent("us", "us-1", "--max-vus", "10")
+    fleet.wait_ready(1)
+    script = lab.file("plain.js", PLAIN)
+    result = fleet.gale(script, "-u", "11", "-i", "11", "--regions", "us")
+    assert result.code == 104, result.text
+    assert "11" in result.stderr and "10" in result.stderr and "us-1" in result.stderr
+    result = fleet.gale(script, "--regions", "mars")
+    assert result.code == 104 and "mars" in result.stderr and "us" in result.stderr, result.text
+    result = fleet.gale(script, "--regions", "us=60%,eu=50%")
+    assert result.code == 104 and "110" in result.stderr, result.text
+
+
+def test_interrupt_stops_everywhere(lab):
+    base = lab.shop()
+    fleet = lab.fleet().with_regions(us=1, eu=1)
+    script = lab.file("loop.js", LOOP % 60)
+    proc = fleet.start(script, "-e", f"BASE={base}", "--regions", "us,eu")
+    run = fleet.wait_phase("running")
+    time.sleep(1)
+    proc.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    out, err = proc.communicate(timeout=30)
+    assert proc.returncode == 105, out + err
+    assert time.monotonic() - begun < 15
+    assert "BY REGION" in out
+    fleet.wait_ready(2)
+    assert fleet.get(f"/api/v1/runs/{run}")["phase"] == "ended"
+
+
+def test_abort_from_the_script(lab):
+    fleet = lab.fleet().with_regions(us=1, eu=1)
+    script = lab.file("abort.js", """
+import exec from 'k6/execution';
+import { sleep } from 'k6';
+export const options = { vus: 4, duration: '60s' };
+export default function () {
+  sleep(0.2);
+  if (__ENV.K6_CLOUDRUN_LOAD_ZONE === 'eu' && __ITER === 3) exec.test.abort('enough of it');
+}
+""")
+    begun = time.monotonic()
+    result = fleet.gale(script, "--regions", "us,eu")
+    assert result.code == 108, result.text
+    assert "enough of it" in result.stderr
+    assert time.monotonic() - begun < 30
+
+
+def test_killed_agent_is_replaced(lab):
+    """Its load moves to the region's other agent; every arrival is made or counted as dropped."""
+    base = lab.shop()
+    fleet = lab.fleet().with_regions(us=2, eu=1)
+    script = lab.file("loop.js", LOOP % 14)
+    path = lab.dir / "summary.json"
+    proc = fleet.start(script, "-e", f"BASE={base}", "--regions", "us=2/2,eu=1", "--quiet",
+                       "--summary-export", path)
+    run = fleet.wait_phase("running")
+    time.sleep(4)
+    fleet.agents["us-1"].send_signal(signal.SIGKILL)
+    out, err = proc.communicate(timeout=60)
+    assert proc.returncode == 0, out + err
+    kinds = [e["kind"] for e in fleet.get(f"/api/v1/runs/{run}/events")["items"]]
+    for kind in ("agent-lost", "load-moved", "load-restored"):
+        assert kind in kinds, kinds
+    assert "us-1 is lost" in out, out
+    m = json.loads(path.read_text())["metrics"]
+    made = m["iterations"]["count"] + m.get("dropped_iterations", {}).get("count", 0)
+    # 701 arrivals; those that were under way when it died are in no window.
+    assert 690 <= made <= 701, m
+    windows = fleet.get(f"/api/v1/runs/{run}")["windows"]
+    assert windows["lost"] == 0, windows
+
+
+def test_controller_dies_and_returns(lab):
+    """Agents go on; no window is lost; the run ends normally."""
+    base = lab.shop()
+    fleet = lab.fleet()
+    port = fleet.url.rsplit(":", 1)[1]
+    nats_port = fleet.nats.rsplit(":", 1)[1]
+    fleet.with_regions(us=1, eu=1)
+    script = lab.file("loop.js", LOOP % 12)
+    proc = fleet.start(script, "-e", f"BASE={base}", "--regions", "us,eu", "--quiet")
+    run = fleet.wait_phase("running")
+    time.sleep(2)
+    fleet.controller.send_signal(signal.SIGKILL)
+    fleet.controller.wait()
+    time.sleep(2)
+    fleet.controller = fleet.spawn("controller", "controller", "--data", fleet.data, "--listen",
+                                   f"127.0.0.1:{port}", "--nats-listen", f"127.0.0.1:{nats_port}")
+    out, err = proc.communicate(timeout=60)
+    assert proc.returncode == 0, out + err
+    seen = json.loads(json.dumps(fleet.get(f"/api/v1/runs/{run}")))
+    assert seen["windows"]["lost"] == 0, seen
+    assert "BY REGION" in out
+    line = next(line for line in out.splitlines() if line.strip().startswith("all "))
+    assert int(line.split()[2]) == 601, line
+
+
+def test_stopped_agent_is_fenced(lab):
+    """SIGSTOP, then SIGCONT after its part was given away: it stops and sends nothing into the run."""
+    base = lab.shop()
+    fleet = lab.fleet().with_regions(us=2)
+    script = lab.file("loop.js", LOOP % 14)
+    proc = fleet.start(script, "-e", f"BASE={base}", "--regions", "us=1/2", "--quiet")
+    run = fleet.wait_phase("running")
+    time.sleep(2)
+    fleet.agents["us-2"].send_signal(signal.SIGSTOP)
+    fleet.wait("the loss", lambda: "load-restored" in [
+        e["kind"] for e in fleet.get(f"/api/v1/runs/{run}/events")["items"]])
+    fleet.agents["us-2"].send_signal(signal.SIGCONT)
+    fleet.find("was given to others", "us-2")
+    out, err = proc.communicate(timeout=60)
+    assert proc.returncode == 0, out + err
+    seen = fleet.get(f"/api/v1/runs/{run}")
+    assert seen["windows"]["lost"] == 0, seen
+    line = next(line for line in out.splitlines() if line.strip().startswith("all "))
+    assert int(line.split()[2]) <= 701, line
+    fleet.wait_ready(2)
+
+
+def test_nats_restarts(lab):
+    base = lab.shop()
+    fleet = lab.fleet().with_regions(us=1, eu=1)
+    script = lab.file("loop.js", LOOP % 12)
+    proc = fleet.start(script, "-e", f"BASE={base}", "--regions", "us,eu", "--quiet")
+    run = fleet.wait_phase("running")
+    time.sleep(2)
+    pid = int(lab_children(fleet.controller.pid, "nats-server")[0])
+    os.kill(pid, signal.SIGKILL)
+    fleet.find("starting it again")
+    out, err = proc.communicate(timeout=60)
+    assert proc.returncode == 0, out + err
+    seen = fleet.get(f"/api/v1/runs/{run}")
+    assert seen["windows"]["lost"] == 0, seen
+    line = next(line for line in out.splitlines() if line.strip().startswith("all "))
+    assert int(line.split()[2]) == 601, line
+
+
+def lab_children(pid, name):
+    """Pids of a process's children of that name."""
+    found = []
+    for child in open(f"/proc/{pid}/task/{pid}/children").read().split():
+        with open(f"/proc/{child}/comm") as comm:
+            if comm.read().strip() == name[:15]:
+                found.append(child)
+    return found
+
+
+def test_region_loses_its_last_agent(lab):
+    base = lab.shop()
+    fleet = lab.fleet().with_regions(us=1, eu=1)
+    script = lab.file("loop.js", LOOP % 12)
+    proc = fleet.start(script, "-e", f"BASE={base}", "--regions", "us,eu", "--on-region-lost", "abort")
+    fleet.wait_phase("running")
+    time.sleep(2)
+    fleet.agents["eu-1"].send_signal(signal.SIGKILL)
+    out, err = proc.communicate(timeout=60)
+    assert proc.returncode == 105, out + err
+    assert "region eu has lost its last agent" in err, err
+
+
+def test_agent_of_another_version(lab):
+    """It is refused, and both versions are named. It speaks by hand: this tree has one version."""
+    import socket
+    fleet = lab.fleet().with_regions(us=1)
+    host, port = fleet.nats.removeprefix("nats://").split(":")
+    # Status: protocol 1, version "9.9.9", id "old-1", boot "b", region "us"
+    status = (b"\x08\x01" + b"\x12\x059.9.9" + b"\x1a\x05old-1" + b"\x22\x01b" + b"\x2a\x02us")
+    with socket.create_connection((host, int(port)), timeout=5) as conn:
+        conn.recv(4096)
+        conn.sendall(b'CONNECT {"verbose":false}\r\nSUB gale.agent.old-1.order 1\r\n')
+        conn.sendall(b"PUB gale.agent.old-1.status %d\r\n%s\r\n" % (len(status), status))
+        conn.sendall(b"PUB gale.agent.bad-1.status 4\r\n\xff\xff\xff\xff\r\n")  # garbage
+        data = b""
+        conn.settimeout(10)
+        while b"install the same version" not in data:
+            data += conn.recv(65536)
+    assert b"9.9.9" in data
+    agents = {a["id"]: a for a in fleet.get("/api/v1/agents")["items"]}
+    assert "9.9.9" in agents["old-1"]["refused"], agents
+    assert "bad-1" not in agents
+    fleet.find("gale.agent.bad-1.status made no sense")
+
+
+def test_two_controllers(lab):
+    """One leads; when it dies the other goes on with the run."""
+    base = lab.shop()
+    fleet = lab.fleet()
+    nats = fleet.nats
+    other = fleet.spawn("second", "controller", "--nats", nats, "--listen", "127.0.0.1:0")
+    third = fleet.spawn("third", "controller", "--nats", nats, "--listen", "127.0.0.1:0")
+    second_url = fleet.find("API and dashboard on (http://[^ \"]+)", "second")
+    fleet.with_regions(us=1, eu=1)
+    assert fleet.find("leading the fleet")
+    result = lab.gale("run", "--fleet", second_url, "-u", "1", "-i", "1", "--quiet",
+                      lab.file("plain.js", PLAIN), "-e", f"BASE={base}")
+    assert result.code == 104 and "stands by" in result.stderr, result.text
+    assert fleet.url.split("//")[1] not in "" and other.poll() is None and third.poll() is None
