@@ -54,6 +54,7 @@ THREADS_ALLOWED = {
     "engine/run_state.h",
     "net/bandwidth.h",
     "engine/worker.c",
+    "script/heap.c",
     "fleet/bus_internal.h",
 }
 

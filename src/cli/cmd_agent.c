@@ -56,7 +56,9 @@ static int read_labels(const struct args *args, struct map *out, struct diag *d)
     return 0;
 }
 
-static int read_capacity(const struct args *args, struct agent_capacity *out, struct diag *d)
+/* What was measured, narrowed by flags, and by the policy in any case. */
+static int read_capacity(const struct args *args, const struct policy_limits *limits,
+                         struct agent_capacity *out, struct diag *d)
 {
     const char *vus = args_text(args, FLAG_MAX_VUS, NULL);
     const char *rate = args_text(args, FLAG_MAX_RATE, NULL);
@@ -66,6 +68,10 @@ static int read_capacity(const struct args *args, struct agent_capacity *out, st
         return diag_set(d, ERR_INVALID, "flag --max-vus: '%s' is no number of VUs", vus);
     if (rate && (!str_to_double(str_of(rate), &out->max_rate) || !(out->max_rate > 0)))
         return diag_set(d, ERR_INVALID, "flag --max-rate: '%s' is no number", rate);
+    if (limits->max_vus && limits->max_vus < out->max_vus)
+        out->max_vus = limits->max_vus;
+    if (limits->max_rate > 0 && limits->max_rate < out->max_rate)
+        out->max_rate = limits->max_rate;
     return 0;
 }
 
@@ -103,12 +109,12 @@ static int start(struct agent_command *c, const struct args *args, struct diag *
     c->id = id ? mem_strdup(id) : default_id();
     config.id = c->id;
     service_bus(args, &config.bus);
-    err = network_read(args, &c->network, d);
+    err = network_read(args, true, &c->network, d);
     config.emulated = c->network.distance[0] ? c->network.distance : NULL;
     if (err == 0)
         err = read_labels(args, &c->labels, d);
     if (err == 0)
-        err = read_capacity(args, &config.capacity, d);
+        err = read_capacity(args, &c->network.limits, &config.capacity, d);
     if (err == 0)
         err = agent_start(&config, &c->agent, d);
     if (err == 0)

@@ -100,6 +100,23 @@ static void fill_chunk(struct controller *c, const Gale__Fleet__Ask__Chunk *want
     answer->data.data = (uint8_t *)(uintptr_t)bytes.ptr;
 }
 
+/* NATS lets an agent name any reply subject: only its own inbox is answered to. */
+static bool is_own_inbox(const struct bus_message *m)
+{
+    struct str rest = m->subject;
+    struct str id;
+    char *inbox;
+    bool ok;
+
+    str_cut(&rest, '.');
+    str_cut(&rest, '.');
+    id = str_cut(&rest, '.');
+    inbox = mem_printf("_INBOX_%.*s.", STR_ARG(id));
+    ok = str_starts_with(str_of(m->reply), str_of(inbox));
+    mem_free(inbox);
+    return ok;
+}
+
 void controller_on_ask(void *arg, const struct bus_message *m)
 {
     struct controller *c = arg;
@@ -107,7 +124,7 @@ void controller_on_ask(void *arg, const struct bus_message *m)
     Gale__Fleet__Ask *ask;
     struct buf packed;
 
-    if (!c->leads || !m->reply)
+    if (!c->leads || !m->reply || !is_own_inbox(m))
         return;
     ask = gale__fleet__ask__unpack(NULL, m->data.len, (const uint8_t *)m->data.ptr);
     if (!ask)

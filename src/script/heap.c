@@ -10,6 +10,7 @@
 #include "script/heap.h"
 
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,8 @@ size_t heap_usable(const void *ptr)
 
 /* --- heaps -------------------------------------------------------------------------------- */
 
+static atomic_flag taken[HEAP_SLOTS]; /* ranges that a heap has */
+
 static void reserve_all(void)
 {
     size_t size = RANGE * HEAP_SLOTS + HEAP_SPAN;
@@ -233,15 +236,27 @@ static void reserve_all(void)
         all_base = ((uintptr_t)at + HEAP_SPAN - 1) & ~(uintptr_t)(HEAP_SPAN - 1);
 }
 
-struct vu_heap *heap_new(unsigned slot)
+/* The lowest range that is free; HEAP_SLOTS: none is. */
+static unsigned take_slot(void)
+{
+    unsigned slot = 0;
+
+    while (slot < HEAP_SLOTS && atomic_flag_test_and_set(&taken[slot]))
+        slot++;
+    return slot;
+}
+
+struct vu_heap *heap_new(void)
 {
     struct vu_heap *heap = mem_zalloc(sizeof(*heap));
+    unsigned slot;
 
     if (HEAP_MALLOC_ONLY)
         return heap;
     if (!all_base)
         reserve_all();
-    if (all_base && slot < HEAP_SLOTS)
+    slot = all_base ? take_slot() : HEAP_SLOTS;
+    if (slot < HEAP_SLOTS)
         heap->base = (char *)(all_base + slot * RANGE);
     return heap;
 }
@@ -256,6 +271,8 @@ void heap_free(struct vu_heap *heap)
         madvise(heap->base, heap->committed, MADV_DONTNEED);
         mprotect(heap->base, heap->committed, PROT_NONE);
     }
+    if (heap->base)
+        atomic_flag_clear(&taken[((uintptr_t)heap->base - all_base) / RANGE]);
     mem_free(heap);
 }
 

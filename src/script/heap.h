@@ -20,13 +20,14 @@
 struct vu_heap;
 
 enum {
-    HEAP_SLOTS = 257,      /* heaps with a range of addresses: main and 256 workers */
+    HEAP_SLOTS = 257,      /* ranges of addresses: for main and 256 workers */
     HEAP_SMALL_MAX = 8192, /* larger blocks come from malloc */
     HEAP_SPAN = 64 * 1024,
 };
 
-/* `slot` 0 is main's, worker i has i + 1; further ones use malloc alone. */
-struct vu_heap *heap_new(unsigned slot);
+/* With a range of addresses of its own while there is one that no other heap has; further heaps use
+ * malloc alone. A process may run several tests at once, so any thread may make one. */
+struct vu_heap *heap_new(void);
 /* Every runtime must be gone. */
 void heap_free(struct vu_heap *heap);
 

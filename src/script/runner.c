@@ -133,7 +133,7 @@ static int runner_worker_init(struct runner *runner, struct worker_env *env, str
     worker->runner = r;
     worker->system_tags = r->system_tags;
     worker->run_tags = add_json_tags(env->shard, 0, options_object(r->options, OPTION_TAGS));
-    worker->heap = heap_new(env->index + 1);
+    worker->heap = heap_new();
     env->runner_data = worker;
     err = script_worker_init(worker, d);
     if (err == 0)

@@ -126,7 +126,7 @@ static int first_run(struct script *script, struct diag *d)
         return diag_set(d, err, "no event loop: %s", err_text(err));
     first.env = (struct worker_env){.loop = first.loop, .shard = script->shard};
     first.worker = (struct script_worker){.env = &first.env, .script = script};
-    first.worker.heap = heap_new(0);
+    first.worker.heap = heap_new();
     err = script_worker_init(&first.worker, d);
     if (err == 0) {
         fiber_start(first.loop, run_first, &first);

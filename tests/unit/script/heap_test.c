@@ -8,7 +8,7 @@
 
 TEST(heap_blocks_hold_what_was_asked_for)
 {
-    struct vu_heap *heap = heap_new(0);
+    struct vu_heap *heap = heap_new();
     void *blocks[300];
     size_t count = 0;
 
@@ -48,7 +48,7 @@ static size_t random_size(struct rng *rng)
 
 TEST(heap_never_gives_a_block_twice)
 {
-    struct heap_account account = {.heap = heap_new(1)};
+    struct heap_account account = {.heap = heap_new()};
     JSMallocState state = {.malloc_limit = SIZE_MAX, .opaque = &account};
     struct block *blocks = mem_calloc(SLOTS, sizeof(blocks[0]));
     struct rng rng;
@@ -86,7 +86,7 @@ TEST(heap_never_gives_a_block_twice)
 
 TEST(heap_keeps_the_limit_of_a_runtime)
 {
-    struct heap_account account = {.heap = heap_new(0)};
+    struct heap_account account = {.heap = heap_new()};
     JSMallocState state = {.malloc_limit = 1000, .opaque = &account};
     void *a = heap_functions.js_malloc(&state, 600);
 
@@ -104,7 +104,7 @@ TEST(heap_keeps_the_limit_of_a_runtime)
 
 TEST(heap_reuses_empty_spans)
 {
-    struct vu_heap *heap = heap_new(0);
+    struct vu_heap *heap = heap_new();
     struct heap_stats first;
     struct heap_stats last;
     void *blocks[4000];
@@ -127,7 +127,7 @@ TEST(heap_reuses_empty_spans)
 
 TEST(heap_past_its_slots_is_malloc)
 {
-    struct vu_heap *heap = heap_new(HEAP_SLOTS);
+    struct vu_heap *heap = heap_new();
     void *ptr = heap_alloc(heap, 100);
 
     CHECK(ptr && heap_usable(ptr) >= 100);
