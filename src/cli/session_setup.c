@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/args.h"
+#include "cli/features.h"
 #include "fleet/scoring.h"
 #include "metrics/totals.h"
 #include "metrics/window.h"
@@ -54,6 +55,7 @@ static int open_output(struct session *s, struct str spec, struct diag *d)
         .env = get_env,
         .environment = environ,
         .loop = s->loop,
+        .native_histograms = s->test.features & 1u << FEATURE_NATIVE_HISTOGRAMS,
     };
     struct output *output;
     int err = output_new(spec, &context, &output, d);

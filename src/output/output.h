@@ -25,6 +25,7 @@ struct output_context {
     const char *(*env)(const char *name);
     char *const *environment; /* "NAME=value", NULL at the end: for families of names; NULL: none */
     struct loop *loop;        /* main's */
+    bool native_histograms;   /* k6's feature of that name is on */
 };
 
 struct output_ops {

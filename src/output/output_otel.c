@@ -286,6 +286,31 @@ static void close_request(struct push *p)
     o->metric = (struct str){NULL, 0};
 }
 
+/* ExportMetricsServiceResponse.partial_success: {rejected_data_points, error_message}. A message
+ * without a number is a warning only. */
+static uint64_t read_answer(struct str body, struct diag *d)
+{
+    struct pb_reader answer = pb_reader_of(body);
+    struct pb_field_value partial;
+    struct pb_field_value field;
+    struct str why = STR("no reason given");
+    uint64_t rejected = 0;
+
+    while (pb_next(&answer, &partial) > 0) {
+        struct pb_reader inside = pb_reader_of(partial.bytes);
+
+        while (partial.number == 1 && pb_next(&inside, &field) > 0) {
+            if (field.number == 1 && field.type == PB_VARINT)
+                rejected = field.number_value;
+            else if (field.number == 2 && field.type == PB_BYTES)
+                why = field.bytes;
+        }
+    }
+    if (rejected > 0)
+        diag_set(d, ERR_NET, "the server took a part only: %.*s", STR_ARG(why));
+    return rejected;
+}
+
 /* --- settings ----------------------------------------------------------------------------- */
 
 static int read_tls(const struct output_context *c, struct tls_config **out, struct diag *d)
@@ -374,7 +399,7 @@ static int make_grpc(const struct output_context *c, struct str arg,
 static int make_transport(const struct output_context *c, struct str arg, struct transport **out,
                           char **shown, struct diag *d)
 {
-    struct transport_options options = {.loop = c->loop, .env = c->env};
+    struct transport_options options = {.loop = c->loop, .env = c->env, .read_answer = read_answer};
     const char *protocol = config_text(c, "K6_OTEL_EXPORTER_PROTOCOL", "grpc");
     bool is_grpc = strcmp(protocol, "grpc") == 0;
     int err;

@@ -19,6 +19,7 @@
 #include "output/config.h"
 #include "output/exp_hist.h"
 #include "output/push.h"
+#include "output/sigv4.h"
 #include "output/transport.h"
 #include "proto/pb/wire.h"
 
@@ -413,13 +414,34 @@ static int read_tls(const struct output_context *c, struct tls_config **out, str
     return tls_config_set_versions(*out, is_1_2 ? TLS_1_2 : TLS_1_3, TLS_1_3, d);
 }
 
+/* All three of them, or none. */
+static int read_aws(const struct output_context *c, struct sigv4_keys *out, bool *has_aws,
+                    struct diag *d)
+{
+    const char *region = config_text(c, "K6_PROMETHEUS_RW_SIGV4_REGION", NULL);
+    const char *access_key = config_text(c, "K6_PROMETHEUS_RW_SIGV4_ACCESS_KEY", NULL);
+    const char *secret_key = config_text(c, "K6_PROMETHEUS_RW_SIGV4_SECRET_KEY", NULL);
+
+    *has_aws = region && access_key && secret_key;
+    if (!*has_aws && (region || access_key || secret_key))
+        return diag_set(d, ERR_INVALID,
+                        "K6_PROMETHEUS_RW_SIGV4_REGION, _ACCESS_KEY and _SECRET_KEY go together");
+    *out = (struct sigv4_keys){str_of(region), STR("aps"), str_of(access_key), str_of(secret_key)};
+    return 0;
+}
+
 static int make_transport(const struct output_context *c, const char *url, struct transport **out,
                           struct diag *d)
 {
     struct transport_options options = {.loop = c->loop, .env = c->env};
     struct http_target target = {.url = str_of(url)};
-    int err = read_headers(c, &options.headers, d);
+    struct sigv4_keys aws;
+    bool has_aws;
+    int err = read_aws(c, &aws, &has_aws, d);
 
+    options.aws = has_aws ? &aws : NULL;
+    if (err == 0)
+        err = read_headers(c, &options.headers, d);
     if (err == 0)
         err = read_tls(c, &options.tls, d);
     if (err == 0)
@@ -453,7 +475,10 @@ static int set_up(struct prometheus_output *o, const struct output_context *c, s
                                                  "http://localhost:9090/api/v1/write"));
     int64_t interval = PUSH_INTERVAL;
     struct transport *transport = NULL;
-    int err = read_stats(o, str_of(config_text(c, "K6_PROMETHEUS_RW_TREND_STATS", "p(99)")), d);
+    int err;
+
+    o->native = c->native_histograms;
+    err = read_stats(o, str_of(config_text(c, "K6_PROMETHEUS_RW_TREND_STATS", "p(99)")), d);
 
     if (err == 0)
         err = config_nsec(c, "K6_PROMETHEUS_RW_PUSH_INTERVAL", &interval, d);

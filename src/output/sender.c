@@ -107,11 +107,13 @@ static void note_failure(struct sender *s, struct diag *d, bool is_refused)
                    s->options.name, why, s->options.queue_bytes >> 20);
 }
 
-static void note_delivery(struct sender *s, uint64_t points)
+static void note_delivery(struct sender *s, uint64_t points, uint64_t lost)
 {
-    s->counts.delivered += points;
+    lost = lost < points ? lost : points;
+    s->counts.delivered += points - lost;
+    s->counts.dropped += lost;
     s->pause = PAUSE_FIRST;
-    if (!s->was_said || s->recovery_said)
+    if (!s->was_said || s->recovery_said || lost > 0)
         return;
     s->recovery_said = true;
     log_printf(LOG_INFO, "output %s: delivering again", s->options.name);
@@ -142,7 +144,7 @@ YIELDS static void deliver(struct sender *s, struct payload *p)
 
     for (;;) {
         struct diag d = DIAG_INIT;
-        int64_t asked = 0;
+        struct send_answer answer = {0};
         int64_t now = clock_now();
         enum send_result result;
 
@@ -151,12 +153,12 @@ YIELDS static void deliver(struct sender *s, struct payload *p)
             return;
         }
         result = t->ops->send(t, str_from(p->bytes, p->len),
-                              earlier(now + s->options.timeout, s->end_deadline), &asked, &d);
-        if (result != SEND_OK)
-            note_failure(s, &d, result == SEND_REFUSED);
+                              earlier(now + s->options.timeout, s->end_deadline), &answer, &d);
+        if (result != SEND_OK || answer.lost > 0)
+            note_failure(s, &d, result != SEND_AGAIN);
         diag_deinit(&d);
         if (result == SEND_OK) {
-            note_delivery(s, p->points);
+            note_delivery(s, p->points, answer.lost);
             free_payload(p);
             return;
         }
@@ -164,7 +166,7 @@ YIELDS static void deliver(struct sender *s, struct payload *p)
             drop(s, p);
             return;
         }
-        pause_after_failure(s, asked);
+        pause_after_failure(s, answer.wait_nsec);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "output/config.h"
 
 struct loop;
+struct sigv4_keys;
 struct transport;
 
 enum send_result {
@@ -19,11 +20,17 @@ enum send_result {
     SEND_REFUSED, /* it won't: the payload is lost */
 };
 
+/* What an attempt told beside its result. */
+struct send_answer {
+    int64_t wait_nsec; /* the pause that the peer asked for after a failure; 0: none */
+    uint64_t lost;     /* points that it refused of what it took else; `d` has why */
+};
+
 struct transport_ops {
-    /* One attempt until the deadline (monotonic). On failure `d` has why, and *wait_nsec, when the
-     * peer asked for a pause, how long. On a fiber. */
+    /* One attempt until the deadline (monotonic). On failure `d` has why; *answer is zero before.
+     * On a fiber. */
     YIELDS enum send_result (*send)(struct transport *t, struct str payload, int64_t deadline,
-                                    int64_t *wait_nsec, struct diag *d);
+                                    struct send_answer *answer, struct diag *d);
     /* Runs the loop until what its connections leave behind has ended: not from within it. */
     void (*free)(struct transport *t);
 };
@@ -38,8 +45,12 @@ struct transport_options {
     struct loop *loop;
     const char *(*env)(const char *name); /* for HTTP_PROXY and its like */
     struct str proxy;                     /* URL of a proxy, before that of the environment */
+    const struct sigv4_keys *aws;         /* HTTP: signs requests; copied; NULL: does not */
     struct tls_config *tls;               /* owned by the transport; NULL: defaults */
     struct config_headers headers;        /* owned by the transport */
+    /* Reads the body of an answer that says yes: points that it refused all the same, with why in
+     * `d`; NULL: yes is yes. */
+    uint64_t (*read_answer)(struct str body, struct diag *d);
 };
 
 struct http_target {

@@ -63,9 +63,9 @@ static bool may_pass(int status)
 }
 
 YIELDS static enum send_result call(struct grpc_transport *t, struct str payload, int64_t deadline,
-                                    struct diag *d)
+                                    struct send_answer *answer, struct diag *d)
 {
-    struct str ignored;
+    struct str message;
     enum send_result result = SEND_OK;
     struct grpc_call call = {
         .conn = t->conn,
@@ -83,8 +83,10 @@ YIELDS static enum send_result call(struct grpc_transport *t, struct str payload
 
     grpc_open(&call);
     grpc_send(&call, payload, true);
-    while (grpc_receive(&call, &ignored))
-        continue;
+    while (grpc_receive(&call, &message)) {
+        if (t->net.read_answer)
+            answer->lost = t->net.read_answer(message, d);
+    }
     if (call.status != GRPC_OK) {
         diag_set(d, ERR_NET, "the server answered with gRPC status %d: %.*s", call.status,
                  STR_ARG(call.message));
@@ -95,12 +97,11 @@ YIELDS static enum send_result call(struct grpc_transport *t, struct str payload
 }
 
 YIELDS static enum send_result grpc_transport_send(struct transport *base, struct str payload,
-                                                   int64_t deadline, int64_t *wait_nsec,
+                                                   int64_t deadline, struct send_answer *answer,
                                                    struct diag *d)
 {
     struct grpc_transport *t = CONTAINER_OF(base, struct grpc_transport, base);
 
-    (void)wait_nsec;
     arena_reset(&t->net.arena);
     if (t->conn && !h2_conn_is_open(t->conn)) {
         h2_conn_unref(t->conn);
@@ -112,7 +113,7 @@ YIELDS static enum send_result grpc_transport_send(struct transport *base, struc
         if (err)
             return transport_net_result(err);
     }
-    return call(t, payload, deadline, d);
+    return call(t, payload, deadline, answer, d);
 }
 
 static void grpc_transport_free(struct transport *base)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "output/sigv4.h"
 #include "output/transport_net.h"
 #include "proto/http.h"
 
@@ -18,6 +19,8 @@ struct http_transport {
     struct url url;
     struct url prepare;
     bool is_prepared;
+    bool has_aws;
+    struct sigv4_keys aws;
 };
 
 /* "400 Bad Request: what the server says about it", on one line. */
@@ -42,8 +45,31 @@ static int64_t asked_pause(const struct http_response *r)
                : 0;
 }
 
+/* The headers with those that sign the request, in the arena of the attempt. */
+static void sign(struct http_transport *t, struct http_request *request)
+{
+    const struct url *url = &request->url;
+    struct arena *a = &t->net.arena;
+    size_t count = t->net.headers.count;
+    struct http_header *headers = arena_alloc(a, (count + 2) * sizeof *headers);
+    struct sigv4_request r = {url->authority, url->path, url->query, request->body, clock_wall()};
+    struct buf date = BUF_INIT(SIZE_MAX);
+    struct buf authorization = BUF_INIT(SIZE_MAX);
+
+    sigv4_sign(&t->aws, &r, &date, &authorization);
+    if (count)
+        memcpy(headers, t->net.headers.list, count * sizeof *headers);
+    headers[count] = (struct http_header){STR("X-Amz-Date"), arena_str(a, buf_str(&date))};
+    headers[count + 1] =
+        (struct http_header){STR("Authorization"), arena_str(a, buf_str(&authorization))};
+    request->headers = headers;
+    request->header_count = count + 2;
+    buf_deinit(&date);
+    buf_deinit(&authorization);
+}
+
 YIELDS static enum send_result post(struct http_transport *t, const struct url *url,
-                                    struct str body, int64_t deadline, int64_t *wait_nsec,
+                                    struct str body, int64_t deadline, struct send_answer *answer,
                                     struct diag *d)
 {
     int64_t left = deadline - clock_now();
@@ -61,27 +87,32 @@ YIELDS static enum send_result post(struct http_transport *t, const struct url *
     };
 
     arena_reset(&t->net.arena);
+    if (t->has_aws)
+        sign(t, &request);
     (void)http_send(t->client, &request, &t->net.arena, &r);
     if (r.err) {
         diag_set(d, r.err, "%.*s", STR_ARG(r.error_long));
         return transport_net_result(r.err);
     }
-    if (r.status >= 200 && r.status < 300)
+    if (r.status >= 200 && r.status < 300) {
+        if (t->net.read_answer)
+            answer->lost = t->net.read_answer(r.body, d);
         return SEND_OK;
+    }
     describe(&r, &t->net.arena, d);
-    *wait_nsec = asked_pause(&r);
+    answer->wait_nsec = asked_pause(&r);
     return r.status >= 500 || r.status == 429 || r.status == 408 ? SEND_AGAIN : SEND_REFUSED;
 }
 
 YIELDS static enum send_result http_transport_send(struct transport *base, struct str payload,
-                                                   int64_t deadline, int64_t *wait_nsec,
+                                                   int64_t deadline, struct send_answer *answer,
                                                    struct diag *d)
 {
     struct http_transport *t = CONTAINER_OF(base, struct http_transport, base);
 
     if (!t->is_prepared) {
         struct diag ignored = DIAG_INIT;
-        enum send_result result = post(t, &t->prepare, STR(""), deadline, wait_nsec, &ignored);
+        enum send_result result = post(t, &t->prepare, STR(""), deadline, answer, &ignored);
 
         if (result == SEND_AGAIN) {
             diag_set(d, ERR_HTTP, "%s", ignored.message ? ignored.message : "no answer");
@@ -91,7 +122,7 @@ YIELDS static enum send_result http_transport_send(struct transport *base, struc
         diag_deinit(&ignored); /* refused: what follows will say whether that matters */
         t->is_prepared = true;
     }
-    return post(t, &t->url, payload, deadline, wait_nsec, d);
+    return post(t, &t->url, payload, deadline, answer, d);
 }
 
 static void http_transport_free(struct transport *base)
@@ -137,6 +168,14 @@ int transport_http_new(const struct transport_options *options, const struct htt
         return err;
     }
     t->base.ops = &ops;
+    t->has_aws = options->aws != NULL;
+    if (t->has_aws)
+        t->aws = (struct sigv4_keys){
+            arena_str(&t->net.texts, options->aws->region),
+            arena_str(&t->net.texts, options->aws->service),
+            arena_str(&t->net.texts, options->aws->access_key),
+            arena_str(&t->net.texts, options->aws->secret_key),
+        };
     t->is_prepared = target->prepare.len == 0;
     client.dialer = t->net.dialer;
     t->client = http_client_new(&client);

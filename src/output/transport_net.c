@@ -43,6 +43,7 @@ int transport_net_init(struct transport_net *net, const struct transport_options
     }
     net->tls = options->tls;
     net->headers = options->headers;
+    net->read_answer = options->read_answer;
     return 0;
 }
 

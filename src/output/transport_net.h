@@ -12,6 +12,7 @@ struct transport_net {
     struct loop *loop;
     struct tls_config *tls;
     struct config_headers headers;
+    uint64_t (*read_answer)(struct str body, struct diag *d);
     struct proxy_config *proxies;
     struct proxy proxy; /* port 0: that of `proxies` */
     struct dialer *dialer;

@@ -68,13 +68,13 @@ static int send_lines(struct udp_transport *t, struct str lines)
 }
 
 YIELDS static enum send_result udp_transport_send(struct transport *base, struct str payload,
-                                                  int64_t deadline, int64_t *wait_nsec,
+                                                  int64_t deadline, struct send_answer *answer,
                                                   struct diag *d)
 {
     struct udp_transport *t = CONTAINER_OF(base, struct udp_transport, base);
     int err;
 
-    (void)wait_nsec;
+    (void)answer;
     if (t->fd < 0 && connect_to(t, deadline, d))
         return SEND_AGAIN;
     err = send_lines(t, payload);

@@ -4,8 +4,8 @@
     otlp_receiver.py FOLDER_OF_PROTOS [CERTIFICATE KEY]
 
 Prints "ready GRPC_PORT HTTP_PORT", then a line of JSON per request: {"headers": .., "body": ..}. With
-a certificate gRPC is served over TLS. The gRPC half answers the first call with UNAVAILABLE when the
-metadata has x-fail-first."""
+a certificate gRPC is served over TLS. Metadata and headers ask for trouble: x-fail-first makes gRPC's
+first answer UNAVAILABLE, x-reject: N refuses N points of each request."""
 import http.server
 import json
 import subprocess
@@ -38,14 +38,23 @@ def show(headers, request):
             request, preserving_proto_field_name=True)}), flush=True)
 
 
+def answer(headers):
+    """An ExportMetricsServiceResponse, with a partial_success when that was asked for."""
+    if "x-reject" not in headers:
+        return b""
+    inside = b"\x08" + bytes([int(headers["x-reject"])]) + b"\x12\x08too many"
+    return b"\x0a" + bytes([len(inside)]) + inside
+
+
 class Web(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        show({**{k.lower(): v for k, v in self.headers.items()}, ":path": self.path},
-             Request.FromString(body))
+        headers = {k.lower(): v for k, v in self.headers.items()}
+        show({**headers, ":path": self.path}, Request.FromString(body))
         self.send_response(200)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(answer(headers))))
         self.end_headers()
+        self.wfile.write(answer(headers))
 
     def log_message(self, *_):
         pass
@@ -61,7 +70,7 @@ def export(request, context):
         failed = True
         context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
     show(metadata, request)
-    return b""
+    return answer(metadata)
 
 
 def main():

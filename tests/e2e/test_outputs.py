@@ -1,6 +1,8 @@
 """Outputs against what they are for: Prometheus, VictoriaMetrics, InfluxDB, collectd's StatsD server
 and a receiver of OTLP. What is read back from them is what the summary says."""
 import contextlib
+import hashlib
+import hmac
 import json
 import pathlib
 import socket
@@ -163,8 +165,8 @@ def test_prometheus_has_what_the_summary_says(lab):
 def test_prometheus_native_histograms_and_stale_marks(lab):
     base = prometheus(lab)
     _, m = run(lab, f"prometheus-rw={base}/api/v1/write",
-               {"K6_PROMETHEUS_RW_PUSH_INTERVAL": "1s", "K6_PROMETHEUS_RW_STALE_MARKERS": "true",
-                "K6_PROMETHEUS_RW_TREND_AS_NATIVE_HISTOGRAM": "true"})
+               {"K6_PROMETHEUS_RW_PUSH_INTERVAL": "1s", "K6_PROMETHEUS_RW_STALE_MARKERS": "true"},
+               "--features", "native-histograms")
     for name in ("k6_took_seconds", "k6_iterations_total"):
         assert query(base, name) == [], name  # marked as ended
     # What was true just before that.
@@ -339,6 +341,37 @@ def test_headers_and_retry_after(lab):
     assert seen[1][3] == body and seen[1][0] - seen[0][0] > 1.9, "the same again, after the pause"
 
 
+def test_aws_signature(lab):
+    seen = []
+
+    def talk(conn, data):
+        seen.append(read_request(conn, data))
+        ok(conn, extra=b"Connection: close\r\n")
+    server = lab.server(talk)
+    keys = {"K6_PROMETHEUS_RW_SIGV4_REGION": "eu-west-1", "K6_PROMETHEUS_RW_SIGV4_ACCESS_KEY": "AKID",
+            "K6_PROMETHEUS_RW_SIGV4_SECRET_KEY": "secret key"}
+    run(lab, f"prometheus-rw={server.url}/workspaces/ws-1/api/v1/remote_write", {**keys, "TIME": "1s"})
+
+    def sha(text):
+        return hashlib.sha256(text).hexdigest()
+
+    def sign(key, text):
+        return hmac.new(key, text.encode(), hashlib.sha256).digest()
+    for _, headers, body in seen:
+        date = headers["x-amz-date"]
+        canonical = (f"POST\n/workspaces/ws-1/api/v1/remote_write\n\nhost:{headers['host']}\nx-amz-date:{date}\n\n"
+                     f"host;x-amz-date\n{sha(body)}")
+        scope = f"{date[:8]}/eu-west-1/aps/aws4_request"
+        key = b"AWS4secret key"
+        for part in scope.split("/"):
+            key = sign(key, part)
+        want = sign(key, f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{sha(canonical.encode())}").hex()
+        assert headers["authorization"].endswith(f"Signature={want}"), headers
+    del keys["K6_PROMETHEUS_RW_SIGV4_REGION"]
+    r = lab.script("export default function () {}", "-o", "prometheus-rw", env=keys)
+    assert r.code == 104 and "go together" in r.stderr, r.text
+
+
 def test_tls_with_client_certificates(lab):
     context = lab.certificate("localhost")
     lab.certificate("client")
@@ -483,6 +516,17 @@ def test_opentelemetry_over_grpc_with_tls(lab):
         "K6_OTEL_TLS_CERTIFICATE": str(lab.dir / "localhost.pem"),
         "K6_OTEL_GRPC_EXPORTER_ENDPOINT": f"localhost:{receiver.grpc}"})
     check_otlp(receiver, m)
+
+
+def test_opentelemetry_counts_what_a_server_refuses(lab):
+    receiver = Receiver(lab)
+    for env in ({"K6_OTEL_EXPORTER_PROTOCOL": "http/protobuf", "K6_OTEL_HTTP_EXPORTER_INSECURE": "true",
+                 "K6_OTEL_HTTP_EXPORTER_ENDPOINT": f"127.0.0.1:{receiver.http}"},
+                {"K6_OTEL_GRPC_EXPORTER_INSECURE": "true",
+                 "K6_OTEL_GRPC_EXPORTER_ENDPOINT": f"127.0.0.1:{receiver.grpc}"}):
+        r, _ = lab.summary(SCRIPT, "-o", "opentelemetry", env={**env, "K6_OTEL_HEADERS": "x-reject=2", "TIME": "1s"})
+        assert r.code == 0 and "the server took a part only: too many" in r.stderr, r.stderr
+        assert ": 2 of " in r.stderr.split("could not be delivered")[0].splitlines()[-1], r.stderr
 
 
 def test_statsd_through_collectd(lab):

@@ -14,13 +14,14 @@
 
 struct told {
     struct transport base;
-    const char *answers; /* 'o' ok, 'a' again, 'r' refused; the last one stays */
-    char seen[256];      /* payloads, each attempt */
+    const char
+        *answers;   /* 'o' ok, 'a' again, 'r' refused, 'p' 3 points of it; the last one stays */
+    char seen[256]; /* payloads, each attempt */
     size_t attempts;
 };
 
 YIELDS static enum send_result told_send(struct transport *t, struct str payload, int64_t deadline,
-                                         int64_t *wait_nsec, struct diag *d)
+                                         struct send_answer *told_answer, struct diag *d)
 {
     struct told *told = CONTAINER_OF(t, struct told, base);
     char answer = *told->answers;
@@ -34,8 +35,12 @@ YIELDS static enum send_result told_send(struct transport *t, struct str payload
         told->answers++;
     if (answer == 'o')
         return SEND_OK;
-    *wait_nsec = NSEC_PER_MSEC;
+    told_answer->wait_nsec = NSEC_PER_MSEC;
     diag_set(d, ERR_NET, "told so");
+    if (answer == 'p') {
+        told_answer->lost = 3;
+        return SEND_OK;
+    }
     return answer == 'a' ? SEND_AGAIN : SEND_REFUSED;
 }
 
@@ -116,6 +121,17 @@ TEST(sender_drops_what_is_refused)
     push(&f, "3", 4);
     end(&f, ERR_NET, 5, 2);
     CHECK_TEXT(f.told.seen, "123");
+}
+
+TEST(sender_counts_what_was_refused_of_a_part)
+{
+    struct fixture f;
+
+    begin(&f, "po", 0);
+    push(&f, "1", 10);
+    push(&f, "2", 20);
+    end(&f, ERR_NET, 27, 3);
+    CHECK_TEXT(f.told.seen, "12");
 }
 
 TEST(sender_bounds_its_queue)
