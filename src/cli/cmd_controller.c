@@ -1,12 +1,16 @@
 /* gale controller: the fleet's head, until a signal ends it. */
+#include <openssl/rand.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "api/fleet_api.h"
+#include "base/clock.h"
 #include "base/duration.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/agent_users.h"
 #include "cli/args.h"
 #include "cli/command.h"
 #include "cli/fleet_host.h"
@@ -17,6 +21,8 @@
 #include "fleet/nats_server.h"
 #include "loop/offload.h"
 
+#define LOOK_NSEC (2 * NSEC_PER_SEC)
+
 struct controller_command {
     struct service service;
     const struct args *args;
@@ -25,6 +31,9 @@ struct controller_command {
     struct fleet_api *api;
     char *name;
     char *url;
+    struct agent_users users;
+    char password[41]; /* of the controller's own user */
+    struct timer look;
 };
 
 static void on_stop(struct service *service)
@@ -54,6 +63,58 @@ static int split_address(const char *flag, const char *address, char **host, int
     return 0;
 }
 
+static const char *users_file(const struct controller_command *c)
+{
+    return args_text(c->args, FLAG_AGENT_USERS, NULL);
+}
+
+/* Agents come and go: the file is read again when it has changed, connections stay. */
+static void look_at_users(struct timer *timer)
+{
+    struct controller_command *c = CONTAINER_OF(timer, struct controller_command, look);
+    struct agent_users users = {0};
+    struct diag d = DIAG_INIT;
+
+    timer_start(c->service.loop, timer, clock_now() + LOOK_NSEC);
+    if (agent_users_changed(users_file(c)) == c->users.changed_nsec)
+        return;
+    if (agent_users_read(users_file(c), c->password, &users, &d) ||
+        nats_server_set_users(c->nats, users.list, users.count, &d)) {
+        c->users.changed_nsec = agent_users_changed(users_file(c));
+        load_fail(0, &d);
+        agent_users_deinit(&users);
+        return;
+    }
+    agent_users_deinit(&c->users);
+    c->users = users;
+    log_printf(LOG_INFO, "%zu agents may enlist", users.count - 1);
+}
+
+static void make_password(char out[41])
+{
+    unsigned char random[20];
+
+    RAND_bytes(random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(out + 2 * i, 3, "%02x", random[i]);
+}
+
+static int read_users(struct controller_command *c, struct nats_server_config *config,
+                      struct bus_config *bus, struct diag *d)
+{
+    int err;
+
+    if (!users_file(c))
+        return 0;
+    make_password(c->password);
+    err = agent_users_read(users_file(c), c->password, &c->users, d);
+    config->users = c->users.list;
+    config->user_count = c->users.count;
+    bus->user = "controller";
+    bus->password = c->password;
+    return err;
+}
+
 static int start_nats(struct controller_command *c, struct bus_config *bus, struct diag *d)
 {
     struct nats_server_config config = {
@@ -68,10 +129,14 @@ static int start_nats(struct controller_command *c, struct bus_config *bus, stru
 
     config.host = host;
     if (err == 0)
+        err = read_users(c, &config, bus, d);
+    if (err == 0)
         err = nats_server_start(&config, &c->nats, d);
     if (err == 0) {
         bus->url = nats_server_url(c->nats);
         log_printf(LOG_INFO, "nats-server listens on %s", bus->url);
+        if (users_file(c))
+            timer_start(c->service.loop, &c->look, clock_now() + LOOK_NSEC);
     }
     mem_free(host);
     return err;
@@ -134,6 +199,7 @@ int cmd_controller(const struct args *args)
 
     if (code)
         return code;
+    timer_init(&c.look, look_at_users);
     if (start(&c, &d))
         code = load_fail(EXIT_CODE_CONFIG, &d);
     else
@@ -141,6 +207,8 @@ int cmd_controller(const struct args *args)
     fleet_api_stop(c.api);
     controller_free(c.controller);
     nats_server_stop(c.nats);
+    timer_stop(c.service.loop, &c.look);
+    agent_users_deinit(&c.users);
     mem_free(c.name);
     mem_free(c.url);
     service_close(&c.service);

@@ -305,3 +305,31 @@ def test_two_controllers(lab):
                       lab.file("plain.js", PLAIN), "-e", f"BASE={base}")
     assert result.code == 104 and "stands by" in result.stderr, result.text
     assert fleet.url.split("//")[1] not in "" and other.poll() is None and third.poll() is None
+
+
+def test_agents_are_held_to_their_own_subjects(lab):
+    """With --agent-users each agent is a NATS user that can see nobody's orders but its own."""
+    import socket
+    base = lab.shop()
+    users = lab.file("users", "# who may enlist\nus-1 secret-of-us-1\n")
+    fleet = lab.fleet("--agent-users", users)
+    stranger = fleet.agent("us", "us-9", "--nats-user", "us-9", "--nats-password", "guessed-it")
+    fleet.find("uthoriz", "us-9")
+    assert stranger.wait(timeout=20) == 104
+    fleet.agent("us", "us-1", "--nats-user", "us-1", "--nats-password", "secret-of-us-1")
+    fleet.wait_ready(1)
+    users.write_text("us-1 secret-of-us-1\nus-2 secret-of-us-2\n")
+    fleet.find("2 agents may enlist")
+    fleet.agent("us", "us-2", "--nats-user", "us-2", "--nats-password", "secret-of-us-2")
+    fleet.wait_ready(2)
+    result = fleet.gale(lab.file("plain.js", PLAIN), "-e", f"BASE={base}", "--regions", "us=1/2")
+    assert result.code == 0, result.text
+    host, port = fleet.nats.removeprefix("nats://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as conn:
+        conn.recv(4096)
+        conn.sendall(b'CONNECT {"verbose":false,"user":"us-1","pass":"secret-of-us-1"}\r\n'
+                     b"SUB gale.agent.us-2.order 1\r\nSUB gale.> 2\r\n"
+                     b"PUB gale.agent.us-2.status 2\r\nhi\r\nPING\r\n")
+        data = b""
+        while data.count(b"Permissions Violation") < 3:
+            data += conn.recv(65536)
