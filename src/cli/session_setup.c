@@ -35,10 +35,15 @@ static void warn_of_metadata(const struct session *s)
 
 static int set_up_metrics(struct session *s, struct diag *d)
 {
+    int err;
+
     s->totals = totals_new();
     s->totals->keeps_blocks = session_needs_blocks(s);
-    return scoring_compile(&s->test.options, script_metrics(s->test.script),
-                           args_bool(s->args, FLAG_NO_THRESHOLDS), s->totals, &s->thresholds, d);
+    err = scoring_compile(&s->test.options, script_metrics(s->test.script),
+                          args_bool(s->args, FLAG_NO_THRESHOLDS), s->totals, &s->thresholds, d);
+    if (err == 0)
+        warn_of_metadata(s);
+    return err;
 }
 
 static const char *get_env(const char *name)
