@@ -237,7 +237,6 @@ def sleepers(_target):
 
 
 @case
-<<<<<<< HEAD
 def fleet(_target):
     """agents' windows into one controller's collector: CPU, memory, and what grows with what"""
     subprocess.run([ROOT / "tools" / "build.sh", "release", "fleet_bench"], check=True,
@@ -254,7 +253,9 @@ def fleet(_target):
              f"{figures['core']:.1%} of a core, {figures['mb']:.0f} MB and "
              f"{figures['kb_per_second']:.0f} KB a second, {figures['bytes']:,} bytes a message",
              **figures)
-=======
+
+
+@case
 def ws(_target):
     """WebSocket messages per second there and back, 64 sockets with 8 messages under way each"""
     seconds, best = 5, (0.0, 0.0)
@@ -322,9 +323,8 @@ def js_checks(_target):
 
 @case
 def js_html(_target):
-    """parseHTML of 100 KB and six selections"""
-    javascript("js_html", "js_html.js", "pages of 70 KB")
->>>>>>> 52fce63 (bench: WebSockets, gRPC and JavaScript; proto: a head and its data in one write; html: nth-child stops early)
+    """parseHTML of 75 KB and six selections"""
+    javascript("js_html", "js_html.js", "pages of 75 KB")
 
 
 def main():

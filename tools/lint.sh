@@ -27,6 +27,7 @@ say "house rules"
 banned='\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atof|gets|localtime|gmtime|asctime|ctime)\('
 grep -nE "$banned" "${code[@]}" && failed=1
 grep -nE '^\s*//' $(printf '%s\n' "${code[@]}" | grep '^src/') && { say "comments are /* */"; failed=1; }
+git grep -nE '^(<{7}|>{7}) ' && { say "a merge was left half done"; failed=1; }
 for file in "${code[@]}"; do
     lines=$(wc -l <"$file")
     if [ "$lines" -gt 1000 ]; then

@@ -1,4 +1,4 @@
-// A page of 100 KB, parsed and asked for what scripts look for, an iteration each.
+// A page of 75 KB, parsed and asked for what scripts look for, an iteration each.
 import { parseHTML } from 'k6/html';
 const rows = Array.from({ length: 420 }, (_, i) => `<tr class="row ${i % 2 ? 'odd' : 'even'}" data-id="${i}"><td><a href="/things/${i}">Thing &amp; ${i}</a></td><td class="price">${i}.99</td><td><input type="hidden" name="token${i}" value="abc${i}"></td></tr>`);
 const page = `<!doctype html><html><head><title>Things</title></head><body><form id="f" action="/buy"><table id="things">${rows.join('\n')}</table></form></body></html>`;
