@@ -12,7 +12,8 @@ build=(gcc libc6-dev cmake ninja-build pkg-config python3 xz-utils ca-certificat
     libgumbo-dev libjansson-dev libarchive-dev libmicrohttpd-dev libsnappy-dev libsqlite3-dev
     libnats-dev libprotobuf-c-dev protobuf-c-compiler nats-server)
 test=(openssl esbuild protobuf-compiler libprotobuf-dev python3-grpcio python3-protobuf prometheus
-    victoria-metrics influxdb collectd-core chai libjs-lodash libjs-handlebars)
+    openssh-client openssh-server victoria-metrics influxdb collectd-core chai libjs-lodash
+    libjs-handlebars)
 lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev python3-yaml python3-jsonschema)
 bench=(wrk nghttp2-client nginx-light)
 

@@ -15,9 +15,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "fleet/nats_child.h"
 #include "fleet/nats_config.h"
 #include "fleet/nats_folder.h"
+#include "fleet/process.h"
 #include "loop/loop.h"
 
 enum {
@@ -39,7 +39,7 @@ struct nats_server {
     char *url;
     int port;
 
-    struct nats_child child;
+    struct process child;
     struct io io;
     struct timer again;
     struct timer look; /* at the disk */
@@ -156,7 +156,7 @@ static int start_child(struct nats_server *s, struct diag *d)
     mem_free(s->complaint);
     s->complaint = NULL;
     s->started = clock_now();
-    err = nats_child_start(&s->child, argv, d);
+    err = process_start(&s->child, &(struct process_how){.argv = argv}, d);
     return err;
 }
 
@@ -178,7 +178,7 @@ static void on_log(struct io *io)
     if (read_log(s))
         return;
     io_remove(s->config.loop, &s->io);
-    how = nats_child_reap(&s->child);
+    how = process_reap(&s->child);
     why = s->complaint ? mem_printf("%s: %s", how, s->complaint) : mem_strdup(how);
     plan_restart(s);
     if (s->config.on_exit)
@@ -197,7 +197,7 @@ static void on_again(struct timer *timer)
     if (err == 0) {
         err = watch(s);
         if (err < 0)
-            mem_free(nats_child_stop(&s->child, 0));
+            mem_free(process_stop(&s->child, 0));
     }
     if (err < 0) {
         log_limited(&limit, LOG_ERROR, "nats-server can't be started again: %s",
@@ -246,7 +246,7 @@ static int first_start(struct nats_server *s, struct diag *d)
         return err;
     if (wait_for(s, is_ready, READY_SEC))
         return 0;
-    how = nats_child_stop(&s->child, 0);
+    how = process_stop(&s->child, 0);
     diag_set(d, ERR_INVALID, "nats-server did not start (%s): %s", how,
              s->complaint ? s->complaint : "it said nothing");
     mem_free(how);
@@ -282,7 +282,7 @@ static struct nats_server *make(const struct nats_server_config *config)
     s->config.key_file = mem_strdup(config->key_file);
     s->config.ca_file = mem_strdup(config->ca_file);
     s->io.fd = -1;
-    s->child = (struct nats_child){-1, -1};
+    s->child = PROCESS_NONE;
     s->backoff_ms = BACKOFF_MIN_MS;
     timer_init(&s->again, on_again);
     timer_init(&s->look, on_look);
@@ -290,11 +290,23 @@ static struct nats_server *make(const struct nats_server_config *config)
     return s;
 }
 
+int nats_server_find(const char *given, char **out, struct diag *d)
+{
+    if (given)
+        return process_find(given, out, d);
+    if (process_find("nats-server", out, NULL) == 0 ||
+        process_find("/usr/sbin/nats-server", out, NULL) == 0) /* Debian's place */
+        return 0;
+    return diag_set(d, ERR_NOT_FOUND,
+                    "nats-server is not installed: install the package nats-server, or give the "
+                    "address of one that runs with --nats");
+}
+
 int nats_server_start(const struct nats_server_config *config, struct nats_server **out,
                       struct diag *d)
 {
     struct nats_server *s = make(config);
-    int err = nats_child_find(config->program, &s->program, d);
+    int err = nats_server_find(config->program, &s->program, d);
 
     if (err == 0)
         err = nats_folder_open(&s->folder, config->data, d);
@@ -327,7 +339,7 @@ void nats_server_stop(struct nats_server *s)
     timer_stop(s->config.loop, &s->again);
     timer_stop(s->config.loop, &s->look);
     io_remove(s->config.loop, &s->io);
-    mem_free(nats_child_stop(&s->child, STOP_SEC));
+    mem_free(process_stop(&s->child, STOP_SEC));
     nats_folder_close(&s->folder);
     buf_deinit(&s->line);
     mem_free((char *)(uintptr_t)s->config.host);

@@ -45,6 +45,9 @@ struct nats_server_config {
     void *arg;
 };
 
+/* The path of the program (heap): `given`, or nats-server of $PATH or where packages put it. */
+MUST_USE int nats_server_find(const char *given, char **out, struct diag *d);
+
 /* Starts it and waits (blocking, at most 10 s) until it accepts connections. Errors name what is
  * missing and the way out: no nats-server, port taken, folder not writable, its own last words. */
 MUST_USE int nats_server_start(const struct nats_server_config *config, struct nats_server **out,

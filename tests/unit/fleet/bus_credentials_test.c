@@ -8,8 +8,9 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
-#include "fleet/nats_child.h"
 #include "fleet/nats_folder.h"
+#include "fleet/nats_server.h"
+#include "fleet/process.h"
 #include "nats_fixture.h"
 #include "support/test.h"
 
@@ -113,7 +114,7 @@ static char *credentials(const struct rig *r, const char *name, const char *jwt,
 }
 
 /* Starts a server of the operator's, on a port that it writes down; gives its address. */
-static char *start_server(struct rig *r, struct nats_child *child, const char *operator_jwt,
+static char *start_server(struct rig *r, struct process *child, const char *operator_jwt,
                           const struct identity *account, const char *account_jwt)
 {
     char *config =
@@ -127,8 +128,11 @@ static char *start_server(struct rig *r, struct nats_child *child, const char *o
     char *file;
     char *end;
 
-    CHECK_EQ(nats_child_find(NULL, &program, &d), 0);
-    CHECK_EQ(nats_child_start(child, (const char *[]){program, "-c", config, NULL}, &d), 0);
+    CHECK_EQ(nats_server_find(NULL, &program, &d), 0);
+    CHECK_EQ(process_start(
+                 child,
+                 &(struct process_how){.argv = (const char *[]){program, "-c", config, NULL}}, &d),
+             0);
     file = mem_printf("%s/nats-server_%d.ports", r->folder, (int)child->pid);
     for (int i = 0; i < 300 && !strchr(line, '}'); i++) {
         int fd = open(file, O_RDONLY);
@@ -161,7 +165,7 @@ TEST(bus_shows_its_credentials)
     char *user_jwt =
         token(&account, &user, "\"subs\":-1,\"data\":-1,\"payload\":-1,\"type\":\"user\"");
     char *files[3];
-    struct nats_child child;
+    struct process child;
     struct bus_config config;
     struct bus *bus = NULL;
     struct diag d = DIAG_INIT;
@@ -185,7 +189,7 @@ TEST(bus_shows_its_credentials)
     if (bus_open(&config, &bus, &d) != 0)
         test_fail(__FILE__, __LINE__, "%s", d.message);
     bus_close(bus);
-    mem_free(nats_child_stop(&child, 2));
+    mem_free(process_stop(&child, 2));
     for (int i = 0; i < 3; i++)
         mem_free(files[i]);
     mem_free(url);
