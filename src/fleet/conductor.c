@@ -631,6 +631,7 @@ void conductor_part(const struct conductor *c, size_t index, struct conductor_pa
         .leads = p->leads,
         .is_lost = p->is_lost,
         .is_orphan = p->is_orphan,
+        .is_ended = p->is_ended,
         .planned_vus = p->planned_vus,
         .planned_rate = p->planned_rate,
         .vus = p->vus,

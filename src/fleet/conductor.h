@@ -141,6 +141,7 @@ struct conductor_part_view {
     bool leads;
     bool is_lost;
     bool is_orphan;
+    bool is_ended; /* its last window is merged */
     uint64_t planned_vus;
     double planned_rate;
     uint64_t vus;

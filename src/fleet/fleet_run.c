@@ -247,6 +247,19 @@ static struct str agent_of_subject(struct str subject)
     return str_cut(&subject, '.');
 }
 
+/* One that has nothing left to say is not waited for. */
+static void unexpect_if_ended(struct fleet_run *r, const char *agent)
+{
+    for (size_t i = 0; i < conductor_part_count(r->conductor); i++) {
+        struct conductor_part_view part;
+
+        conductor_part(r->conductor, i, &part);
+        if (part.agent && strcmp(part.agent, agent) == 0 && !part.is_lost && !part.is_ended)
+            return;
+    }
+    collector_unexpect(r->collector, agent);
+}
+
 static void on_data(void *arg, const struct bus_message *m)
 {
     struct fleet_run *r = arg;
@@ -265,6 +278,8 @@ static void on_data(void *arg, const struct bus_message *m)
         take_output(r, data->outputs[i]);
     for (size_t i = 0; i < data->n_ended; i++)
         conductor_ended(r->conductor, data->ended[i]);
+    if (data->n_ended > 0)
+        unexpect_if_ended(r, data->agent);
     gale__fleet__data__free_unpacked(data, NULL);
 }
 
