@@ -199,8 +199,9 @@ bool option_env_name(const struct option_info *info, char *out, size_t size)
         if (unsettable[i] == info->id)
             return false;
     }
-    if (info->id == OPTION_TLS_AUTH) {
-        snprintf(out, size, "K6_TLSAUTH");
+    if (info->id == OPTION_TLS_AUTH || info->id == OPTION_TRACING) {
+        snprintf(out, size, "%s",
+                 info->id == OPTION_TRACING ? "GALE_TRACE_PROPAGATION" : "K6_TLSAUTH");
         return true;
     }
     /* A new word begins at a capital that follows a small letter, or that a small one follows. */
@@ -387,7 +388,7 @@ json_t *options_to_json(const struct options *o)
         json_t *value;
 
         if (!info->key[0] || info->id == OPTION_CONSOLE_OUTPUT || info->id == OPTION_LOCAL_IPS ||
-            (info->id == OPTION_CLOUD && !o->values[i]))
+            ((info->id == OPTION_CLOUD || info->id == OPTION_TRACING) && !o->values[i]))
             continue;
         value = printed(o, info);
         if (json_is_object(value) &&

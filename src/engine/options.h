@@ -39,7 +39,8 @@ enum option_kind {
     OPTION_KIND_DNS,
     OPTION_KIND_TLS_VERSION,
     OPTION_KIND_TLS_AUTH,
-    OPTION_KIND_OBJECT, /* anything, kept as it is */
+    OPTION_KIND_TRACING, /* {propagator, sampling} */
+    OPTION_KIND_OBJECT,  /* anything, kept as it is */
 };
 
 struct option_info {

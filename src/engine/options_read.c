@@ -310,6 +310,29 @@ static int check_tls_auth(const json_t *in, json_t **out, struct diag *d)
     return 0;
 }
 
+/* A name, or the fields of k6's former tracing module. */
+static int check_tracing(const json_t *in, json_t **out, struct diag *d)
+{
+    static const char *const names[] = {"w3c", "b3", "jaeger", "datadog"};
+    const json_t *name = json_is_object(in) ? json_object_get(in, "propagator") : in;
+    const json_t *sampling = json_object_get(in, "sampling");
+    const char *text = name ? json_string_value(name) : "w3c";
+    bool ok = false;
+
+    for (size_t i = 0; text && i < COUNT_OF(names); i++)
+        ok = ok || strcmp(text, names[i]) == 0;
+    if (!ok || (!json_is_object(in) && !json_is_string(in)))
+        return want(d, "w3c, b3, jaeger or datadog, or {propagator, sampling} with one of them",
+                    in);
+    if (sampling && !json_is_null(sampling) &&
+        !(json_is_number(sampling) && json_number_value(sampling) >= 0 &&
+          json_number_value(sampling) <= 1))
+        return want(d, "a sampling from 0 to 1", sampling);
+    *out = json_pack("{s:s, s:f}", "propagator", text, "sampling",
+                     json_is_number(sampling) ? json_number_value(sampling) : 1.0);
+    return 0;
+}
+
 int option_check(enum option_kind kind, const json_t *in, json_t **out, struct diag *d)
 {
     switch (kind) {
@@ -345,6 +368,8 @@ int option_check(enum option_kind kind, const json_t *in, json_t **out, struct d
         return check_tls_version(in, out, d);
     case OPTION_KIND_TLS_AUTH:
         return check_tls_auth(in, out, d);
+    case OPTION_KIND_TRACING:
+        return check_tracing(in, out, d);
     case OPTION_KIND_OBJECT:
         break;
     }
@@ -445,6 +470,23 @@ static int map_from_text(struct str text, json_t **out, struct diag *d)
     return 0;
 }
 
+/* "w3c", "w3c,sampling=0.1" */
+static int tracing_from_text(struct str text, json_t **out, struct diag *d)
+{
+    struct str name = str_trim(str_cut(&text, ','));
+    struct str sampling = str_trim(text);
+    double share = 1;
+
+    if (sampling.len > 0 && !(str_starts_with(sampling, STR("sampling=")) &&
+                              str_to_double(str_from_index(sampling, 9), &share)))
+        return diag_set(d, ERR_INVALID, "expected FORMAT or FORMAT,sampling=0.1, got '%.*s'",
+                        STR_ARG(sampling));
+    *out = json_object();
+    json_object_set_new(*out, "propagator", string_of(name));
+    json_object_set_new(*out, "sampling", json_real(share));
+    return 0;
+}
+
 int option_from_text(enum option_kind kind, struct str text, json_t **out, struct diag *d)
 {
     uint64_t number;
@@ -471,6 +513,8 @@ int option_from_text(enum option_kind kind, struct str text, json_t **out, struc
     case OPTION_KIND_MAP:
     case OPTION_KIND_DNS:
         return map_from_text(text, out, d);
+    case OPTION_KIND_TRACING:
+        return tracing_from_text(text, out, d);
     case OPTION_KIND_SCENARIOS:
     case OPTION_KIND_THRESHOLDS:
     case OPTION_KIND_TLS_VERSION:

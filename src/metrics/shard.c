@@ -74,6 +74,7 @@ struct shard {
     size_t touched_cap;
 
     const struct tags *meta;
+    struct arena *meta_arena; /* owned: of shard_add_meta, for this window; NULL: not needed yet */
     struct sample *samples;
     size_t sample_count;
     size_t sample_cap;
@@ -364,6 +365,31 @@ void shard_set_meta(struct shard *s, const tag_id *pairs, size_t count)
     s->meta = count ? s->sets[set].tags : NULL;
 }
 
+void shard_add_meta(struct shard *s, struct str key, struct str value)
+{
+    const struct tags *base = s->meta;
+    uint32_t count = base ? base->count : 0;
+    struct tags *all;
+    uint32_t to = 0;
+
+    if (!s->keep_samples)
+        return;
+    if (!s->meta_arena) {
+        s->meta_arena = mem_zalloc(sizeof *s->meta_arena);
+        arena_init(s->meta_arena);
+    }
+    all = arena_alloc(s->meta_arena, sizeof *all + (count + 1) * sizeof(struct tag));
+    for (uint32_t i = 0; i < count && str_cmp(base->list[i].key, key) < 0; i++)
+        all->list[to++] = base->list[i];
+    all->list[to] = (struct tag){arena_str(s->meta_arena, key), arena_str(s->meta_arena, value)};
+    for (uint32_t i = to++; i < count; i++) {
+        if (!str_eq(base->list[i].key, key))
+            all->list[to++] = base->list[i];
+    }
+    all->count = to;
+    s->meta = all;
+}
+
 struct window *shard_take_window(struct shard *s)
 {
     struct window *w = mem_zalloc(sizeof *w);
@@ -380,6 +406,8 @@ struct window *shard_take_window(struct shard *s)
     s->touched_count = 0;
     w->samples = s->samples;
     w->sample_count = s->sample_count;
+    w->meta = s->meta_arena;
+    s->meta_arena = NULL;
     s->samples = NULL;
     s->sample_count = 0;
     s->sample_cap = 0;
@@ -431,6 +459,9 @@ void shard_free(struct shard *s)
     mem_free(s->memo_index.slots);
     mem_free((void *)s->touched);
     mem_free(s->samples);
+    if (s->meta_arena)
+        arena_deinit(s->meta_arena);
+    mem_free(s->meta_arena);
     arena_deinit(&s->arena);
     metric_registry_deinit(&s->registry);
     mem_free(s);

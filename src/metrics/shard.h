@@ -63,6 +63,11 @@ void shard_add(struct shard *s, uint32_t metric, tagset_id tags, double value, i
  * not part of a series. Pairs as "k=v" tag ids; count 0 clears it. */
 void shard_set_meta(struct shard *s, const tag_id *pairs, size_t count);
 
+/* Adds one pair to what shard_set_meta has set, for samples whose value is theirs alone (trace_id):
+ * it is not interned and goes with the window. Until shard_set_meta. Costs nothing when samples are
+ * not kept. */
+void shard_add_meta(struct shard *s, struct str key, struct str value);
+
 /* Hands over what was gathered since the last call (never NULL); the caller frees it with
  * window_free. On the worker's thread. */
 struct window *shard_take_window(struct shard *s);

@@ -1,5 +1,6 @@
 #include "metrics/window.h"
 
+#include "base/arena.h"
 #include "base/mem.h"
 
 void window_free(struct window *w)
@@ -10,6 +11,9 @@ void window_free(struct window *w)
         sink_deinit(&w->series[i].sink);
     mem_free(w->series);
     mem_free(w->samples);
+    if (w->meta)
+        arena_deinit(w->meta);
+    mem_free(w->meta);
     mem_free(w);
 }
 

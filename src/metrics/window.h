@@ -13,6 +13,8 @@
 #include "metrics/metric.h"
 #include "metrics/sink.h"
 
+struct arena;
+
 struct tag {
     struct str key;
     struct str value;
@@ -46,6 +48,7 @@ struct window {
     size_t count;
     struct sample *samples; /* in the order of their making */
     size_t sample_count;
+    struct arena *meta; /* owned: metadata of single samples; NULL: none */
 };
 
 void window_free(struct window *w); /* NULL is allowed */

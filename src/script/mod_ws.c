@@ -10,6 +10,7 @@
 #include "loop/fiber.h"
 #include "script/internal.h"
 #include "script/js_part.h"
+#include "script/trace.h"
 #include "script/ws/socket.h"
 
 static const int64_t HANDSHAKE_TIMEOUT = 60 * NSEC_PER_SEC; /* WSK-02 */
@@ -359,13 +360,17 @@ static int read_tags(JSContext *ctx, struct ws_socket *s, JSValueConst params)
 
 static int read_params(JSContext *ctx, struct ws_socket *s, JSValueConst params)
 {
+    struct trace_context trace;
+
     s->jar = s->http->jar;
-    if (!JS_IsObject(params))
-        return 0;
-    return read_headers(ctx, s, params) < 0 || read_jar(ctx, s, params) < 0 ||
-                   read_compression(ctx, s, params) < 0 || read_tags(ctx, s, params) < 0
-               ? -1
-               : 0;
+    if (JS_IsObject(params) &&
+        (read_headers(ctx, s, params) < 0 || read_jar(ctx, s, params) < 0 ||
+         read_compression(ctx, s, params) < 0 || read_tags(ctx, s, params) < 0))
+        return -1;
+    if (s->vu->worker->tracer)
+        tracer_attach(s->vu->worker->tracer, &s->arena, &s->request.headers,
+                      &s->request.header_count, &trace);
+    return 0;
 }
 
 /* ws and wss become http and https, which says where to connect. */

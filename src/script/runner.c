@@ -15,6 +15,7 @@
 #include "loop/fiber.h"
 #include "script/heap.h"
 #include "script/internal.h"
+#include "script/trace.h"
 
 struct script_runner {
     struct runner runner;
@@ -103,6 +104,7 @@ int script_worker_init(struct script_worker *worker, struct diag *d)
     int err = 0;
 
     worker->late_arrays = shared_arrays_new();
+    worker->tracer = tracer_new(worker->options);
     for (size_t i = 0; err == 0 && i < host_module_count; i++) {
         if (host_modules[i]->worker_init)
             err = host_modules[i]->worker_init(worker, d);
@@ -118,6 +120,8 @@ void script_worker_deinit(struct script_worker *worker)
     }
     shared_arrays_free(worker->late_arrays);
     worker->late_arrays = NULL;
+    mem_free(worker->tracer);
+    worker->tracer = NULL;
 }
 
 static int runner_worker_init(struct runner *runner, struct worker_env *env, struct diag *d)

@@ -12,6 +12,7 @@
 #include "script/async_groups.h"
 #include "script/heap.h"
 #include "script/internal.h"
+#include "script/trace.h"
 
 /* Garbage in cycles that the VUs together may gather between collections, and the bounds of one
  * VU's part. A collection of a small VU takes some 30 microseconds, so few VUs collect rarely. */
@@ -63,9 +64,20 @@ void vu_meta_begin(struct vu *vu)
         set_meta(vu);
 }
 
+void vu_meta_begin_traced(struct vu *vu, const struct trace_context *trace)
+{
+    char text[TRACE_ID_TEXT];
+
+    vu_meta_begin(vu);
+    if (LIKELY(!trace_is_set(trace)))
+        return;
+    trace_id_text(trace, text);
+    shard_add_meta(vu->shard, STR("trace_id"), str_of(text));
+}
+
 void vu_meta_end(struct vu *vu)
 {
-    if (UNLIKELY(has_meta(vu)))
+    if (UNLIKELY(has_meta(vu) || vu->worker->tracer))
         shard_set_meta(vu->shard, NULL, 0);
 }
 

@@ -33,6 +33,8 @@ struct script;
 struct script_runner;
 struct shared_arrays;
 struct vu_heap;
+struct trace_context;
+struct tracer;
 struct vu_task;
 
 /* Which system tags samples get (options.systemTags). */
@@ -64,6 +66,7 @@ struct script_worker {
     void *http;                        /* owned by mod_http */
     void *secrets;                     /* owned by secrets/lookup.c */
     struct script_runner *runner;      /* NULL in the first run of the init context */
+    struct tracer *tracer;             /* owned; NULL: requests get no trace context */
     struct shared_arrays *late_arrays; /* owned: those that the first run did not make */
 };
 
@@ -112,7 +115,9 @@ void vu_sample_tagged(struct vu *vu, uint32_t metric, tagset_id tags, double val
 /* Around samples that are added to the shard directly: they get the VU's metadata (vu, iter,
  * exec.vu.metrics.metadata), which belongs to the shard, not to a sample. */
 void vu_meta_begin(struct vu *vu);
-void vu_meta_end(struct vu *vu);
+/* The same, with the metadata trace_id when there is one. */
+void vu_meta_begin_traced(struct vu *vu, const struct trace_context *trace);
+void vu_meta_end(struct vu *vu); /* of either */
 
 /* --- pending work ------------------------------------------------------------------------- */
 

@@ -54,6 +54,7 @@ struct grpc_op {
     struct reflected *held; /* a reference: when `schema` is its; or NULL */
     const struct pb_method *method;
     struct grpc_call call;
+    struct trace_context trace;
     tagset_id tags;
     struct vu *vu;
     int64_t timeout;

@@ -277,6 +277,9 @@ int grpc_op_init_method(JSContext *ctx, struct grpc_op *op, struct grpc_client *
         return -1;
     }
     add_tags(op);
+    if (op->vu->worker->tracer)
+        tracer_attach(op->vu->worker->tracer, &op->arena, &op->call.metadata,
+                      &op->call.metadata_count, &op->trace);
     op->conn = h2_conn_ref(client->conn);
     if (client->reflected && schema == &client->reflected->schema) {
         op->held = client->reflected;

@@ -14,6 +14,7 @@
 #include "proto/cookie.h"
 #include "proto/http.h"
 #include "script/host.h"
+#include "script/trace.h"
 
 struct addr_pool;
 struct dialer;
@@ -127,9 +128,10 @@ struct http_call {
     struct arena arena;
     struct http_request request;
     struct http_response response;
-    struct str url_text;       /* as given, for tags (user masked) and messages */
-    struct str name;           /* the tag; empty: the URL */
-    tagset_id tags;            /* the VU's and the request's own */
+    struct str url_text; /* as given, for tags (user masked) and messages */
+    struct str name;     /* the tag; empty: the URL */
+    tagset_id tags;      /* the VU's and the request's own */
+    struct trace_context trace;
     bool has_own_name;         /* a tag `name` of the script's */
     struct statuses *statuses; /* a reference; NULL: no http_req_failed */
     bool says_redirects;       /* warn when the limit ends a chain: nobody has chosen it */

@@ -562,6 +562,9 @@ struct http_call *http_call_new(JSContext *ctx, struct http_vu *http, struct str
         failed = read_body(ctx, call, body, &headers);
     call->request.headers = headers.items;
     call->request.header_count = headers.count;
+    if (failed == 0 && UNLIKELY(http->vu->worker->tracer))
+        tracer_attach(http->vu->worker->tracer, &call->arena, &call->request.headers,
+                      &call->request.header_count, &call->trace);
     if (failed == 0 && call->err)
         note_bad_url(call, &d);
     diag_deinit(&d);

@@ -135,7 +135,7 @@ void http_sample_hop(struct http_call *call, const struct http_response *hop)
         hop->request.url ? url_text(hop->request.url, URL_USER_MASK, &call->arena) : call->url_text;
     h.name = call->name.len ? call->name : h.url;
     tags = tags_of(call, hop, &h);
-    vu_meta_begin(call->http->vu);
+    vu_meta_begin_traced(call->http->vu, &call->trace);
     shard_add(shard, METRIC_HTTP_REQS, tags, 1, now);
     shard_add(shard, METRIC_HTTP_REQ_DURATION, tags, nsec_to_ms(t->duration), now);
     shard_add(shard, METRIC_HTTP_REQ_BLOCKED, tags, nsec_to_ms(t->blocked), now);
