@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "store/point.h"
 #include "store/sql.h"
 #include "store/tidy.h"
@@ -49,7 +50,7 @@ static int follow_alias(const struct scan *s, const struct stretch *at, int32_t 
     static const char *const texts[LEVEL_COUNT] = LEVEL_SQL(
         "SELECT points FROM ", " WHERE run = ? AND series = ? AND region = ? AND start = ?");
     struct sql q = sql(s->store, texts[at->level]);
-    struct row_reader r;
+    struct row_reader r = {0};
     int err;
 
     sql_int(&q, s->dict->run);
@@ -184,4 +185,59 @@ int scan_region(const struct scan *s, int64_t region, int64_t from, int64_t to)
     if (!err)
         err = scan_levels(s, region, 0, (const int64_t[]){middle, to});
     return err ? err : scan_seconds(s, region, from, to);
+}
+
+/* --- first and last ----------------------------------------------------------------------- */
+
+static int note_ends(void *arg, int32_t number, int64_t region, int64_t second, struct str point)
+{
+    int64_t *ends = arg;
+
+    (void)number;
+    (void)region;
+    (void)point;
+    if (ends[0] < 0 || second < ends[0])
+        ends[0] = second;
+    if (second > ends[1])
+        ends[1] = second;
+    return 0;
+}
+
+/* What [from, to) has by steps of `level` at most. */
+static int find_ends(const struct scan *like, int level, int64_t region, const int64_t span[2],
+                     int64_t out[2])
+{
+    struct scan scan = *like;
+
+    scan.max_level = level;
+    scan.fn = note_ends;
+    scan.arg = out;
+    out[0] = out[1] = -1;
+    return scan_region(&scan, region, span[0], span[1]);
+}
+
+int scan_ends(const struct scan *s, uint32_t series, int64_t region, const int64_t span[2],
+              int64_t out[2])
+{
+    const int coarse = tidy_levels[LEVEL_COUNT - 1];
+    int32_t *numbers = mem_calloc(s->dict->series_count, sizeof *numbers);
+    struct scan scan = *s;
+    int64_t rough[2];
+    int64_t fine[2];
+    int err;
+
+    for (size_t i = 0; i < s->dict->series_count; i++)
+        numbers[i] = i == series ? 0 : SCAN_SKIP;
+    scan.in_rows = numbers;
+    scan.in_seconds = numbers;
+    err = find_ends(&scan, coarse, region, span, rough);
+    out[0] = out[1] = -1;
+    for (size_t i = 0; !err && i < 2 && rough[i] >= 0; i++) {
+        int64_t to = rough[i] + coarse < span[1] ? rough[i] + coarse : span[1];
+
+        err = find_ends(&scan, 1, region, (const int64_t[]){rough[i], to}, fine);
+        out[i] = fine[i];
+    }
+    mem_free(numbers);
+    return err;
 }

@@ -119,6 +119,10 @@ struct store_sum_list {
 /* The sums of every region, in the order of first sight. */
 MUST_USE int store_sum(struct store *s, const char *run, const struct store_where *where,
                        struct store_sum_list *out, struct diag *d);
+/* The same of whole metrics: one series each, without tags (where->tags is not used). Reads a row
+ * where store_sum reads one for each tag set. Over regions `vus` and `vus_max` are to be added. */
+MUST_USE int store_sum_metrics(struct store *s, const char *run, const struct store_where *where,
+                               struct store_sum_list *out, struct diag *d);
 void store_sum_list_deinit(struct store_sum_list *l);
 
 /* The newest second that has a window; -1: none. */

@@ -210,15 +210,23 @@ int sql_exec(struct store *s, const char *text, struct diag *d)
 
 int sql_enter(struct store *s, struct sql_scope *scope, struct diag *d)
 {
-    scope->own = !s->in_transaction;
-    if (!scope->own)
-        return sql_exec(s, "SAVEPOINT call", d);
+    int err;
+
+    scope->own = !s->in_transaction && s->depth == 0;
     /* A writer takes its lock now: a reader that turns into one could be refused halfway. */
-    return sql_exec(s, s->read_only ? "BEGIN" : "BEGIN IMMEDIATE", d);
+    err = sql_exec(s,
+                   !scope->own    ? "SAVEPOINT call"
+                   : s->read_only ? "BEGIN"
+                                  : "BEGIN IMMEDIATE",
+                   d);
+    if (!err)
+        s->depth++;
+    return err;
 }
 
 int sql_leave(struct store *s, struct sql_scope scope, int err, struct diag *d)
 {
+    s->depth--;
     if (err >= 0) {
         int ended = sql_exec(s, scope.own ? "COMMIT" : "RELEASE call", d);
 
@@ -230,7 +238,7 @@ int sql_leave(struct store *s, struct sql_scope scope, int err, struct diag *d)
     if (scope.own) {
         if (!sqlite3_get_autocommit(s->db))
             sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    } else if (ends_transaction(err)) {
+    } else if (s->in_transaction && ends_transaction(err)) {
         store_rollback(s);
     } else {
         sqlite3_exec(s->db, "ROLLBACK TO call; RELEASE call", NULL, NULL, NULL);

@@ -27,6 +27,7 @@ struct store {
     bool read_only;
     int lock_fd;            /* -1: a reader */
     bool in_transaction;    /* store_begin's */
+    unsigned depth;         /* of sql_enter within sql_enter */
     struct map _statements; /* by the address of their text */
     struct map _runs;       /* what the writer knows of runs (memory.h), by their ids */
 };
@@ -69,8 +70,9 @@ MUST_USE int sql_exec(struct store *s, const char *text, struct diag *d);
 /* What SQLite said last, as an error of ours with a message. */
 int sql_error(struct store *s, struct diag *d);
 
-/* A piece of work that is a transaction of its own unless one is open:
- *     err = sql_enter(s, &scope, d); if (!err) err = work(); return sql_leave(s, scope, err, d); */
+/* A piece of work that is a transaction of its own unless it is within one, or within another
+ * piece: err = sql_enter(s, &scope, d); if (!err) err = work(); return sql_leave(s, scope, err, d);
+ */
 struct sql_scope {
     bool own;
 };

@@ -125,23 +125,27 @@ void store_close(struct store *s)
 
 int store_begin(struct store *s, struct diag *d)
 {
-    struct sql_scope scope;
     int err;
 
     if (s->in_transaction)
         return diag_set(d, ERR_INVALID, "%s: a transaction is open already", s->path);
-    err = sql_enter(s, &scope, d);
+    err = sql_exec(s, "BEGIN IMMEDIATE", d);
     s->in_transaction = err == 0;
     return err;
 }
 
 int store_commit(struct store *s, struct diag *d)
 {
+    int err;
+
     if (!s->in_transaction)
         return diag_set(d, ERR_CANCELLED, "%s: the transaction was rolled back by an error before",
                         s->path);
-    s->in_transaction = false; /* whether it works or not */
-    return sql_leave(s, (struct sql_scope){true}, 0, d);
+    err = sql_exec(s, "COMMIT", d);
+    if (err)
+        store_rollback(s);
+    s->in_transaction = false;
+    return err;
 }
 
 void store_rollback(struct store *s)

@@ -127,31 +127,56 @@ static bool wants_region(const struct store_where *where, struct str name)
     return where->region_count == 0;
 }
 
-static int sum_all(struct store *s, struct dictionary *dict, const struct store_where *where,
+/* Which series' sink each row goes to: its own, or its metric's total. */
+static void choose(const struct dictionary *dict, const struct store_where *where, bool whole,
+                   int32_t *in_rows, int32_t *in_seconds)
+{
+    struct store_where metric = {.metric = where->metric};
+
+    for (size_t i = 0; i < dict->series_count; i++) {
+        const struct dict_series *series = &dict->series[i];
+        uint32_t total = series->metric->total;
+
+        in_seconds[i] = SCAN_SKIP;
+        if (dictionary_lets(series, whole ? &metric : where))
+            in_seconds[i] = whole ? (int32_t)total : (int32_t)i;
+        in_rows[i] = in_seconds[i];
+        if (!whole)
+            continue;
+        in_rows[i] = SCAN_SKIP;
+        if (i == total &&
+            (!where->metric.ptr || str_eq(where->metric, series->metric->metric.name)))
+            in_rows[i] = (int32_t)i;
+    }
+}
+
+static int sum_all(struct store *s, const struct store_where *where, bool whole,
                    struct store_sum_list *out, struct diag *d)
 {
-    int32_t *numbers = mem_calloc(dict->series_count + 1, sizeof *numbers);
+    struct dictionary *dict = out->_series;
+    int32_t *in_rows = mem_calloc(dict->series_count + 1, sizeof *in_rows);
+    int32_t *in_seconds = mem_calloc(dict->series_count + 1, sizeof *in_seconds);
     struct scan scan = {.store = s,
                         .dict = dict,
-                        .in_rows = numbers,
-                        .in_seconds = numbers,
+                        .in_rows = in_rows,
+                        .in_seconds = in_seconds,
                         .max_level = tidy_levels[LEVEL_COUNT - 1],
                         .diag = d};
     int err = 0;
 
-    for (size_t i = 0; i < dict->series_count; i++)
-        numbers[i] = dictionary_lets(&dict->series[i], where) ? (int32_t)i : SCAN_SKIP;
+    choose(dict, where, whole, in_rows, in_seconds);
     out->list = mem_calloc(dict->region_count + 1, sizeof *out->list);
     for (size_t i = 0; !err && i < dict->region_count; i++) {
         if (wants_region(where, dict->regions[i].name))
             err = sum_region(&scan, where, (int64_t)i, &out->list[out->count++]);
     }
-    mem_free(numbers);
+    mem_free(in_rows);
+    mem_free(in_seconds);
     return err;
 }
 
-int store_sum(struct store *s, const char *run, const struct store_where *where,
-              struct store_sum_list *out, struct diag *d)
+static int sum(struct store *s, const char *run, const struct store_where *where, bool whole,
+               struct store_sum_list *out, struct diag *d)
 {
     struct store_sum_list sums = {0};
     struct sql_scope scope;
@@ -168,12 +193,31 @@ int store_sum(struct store *s, const char *run, const struct store_where *where,
     if (!err)
         err = dictionary_load(s, key, &sums._series, d);
     if (!err)
-        err = sum_all(s, sums._series, where, &sums, d);
+        err = sum_all(s, where, whole, &sums, d);
     err = sql_leave(s, scope, err, d);
     if (err)
         store_sum_list_deinit(&sums);
     else
         *out = sums;
+    return err;
+}
+
+int store_sum(struct store *s, const char *run, const struct store_where *where,
+              struct store_sum_list *out, struct diag *d)
+{
+    return sum(s, run, where, false, out, d);
+}
+
+int store_sum_metrics(struct store *s, const char *run, const struct store_where *where,
+                      struct store_sum_list *out, struct diag *d)
+{
+    static const struct tags no_tags = {.count = 0};
+    int err = sum(s, run, where, true, out, d);
+
+    for (size_t i = 0; !err && i < out->_series->series_count; i++) {
+        if (!out->_series->series[i].series.tags)
+            out->_series->series[i].series.tags = &no_tags;
+    }
     return err;
 }
 

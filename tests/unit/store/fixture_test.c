@@ -130,7 +130,8 @@ void fixture_check_error(struct diag *d, int got, int want, const char *text)
     {                                                                                              \
         .name = STR_INIT(a_name), .type = (a_type)                                                 \
     }
-static const struct metric duration = METRIC("http_req_duration", METRIC_TREND);
+static const struct metric duration = {
+    .name = STR_INIT("http_req_duration"), .type = METRIC_TREND, .contains = METRIC_TIME};
 static const struct metric reqs = METRIC("http_reqs", METRIC_COUNTER);
 static const struct metric failed = METRIC("http_req_failed", METRIC_RATE);
 static const struct metric vus = METRIC("vus", METRIC_GAUGE);
