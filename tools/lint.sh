@@ -39,8 +39,9 @@ done
 if [ "${1:-}" != --fast ]; then
     say "clang-tidy"
     tools/build.sh dev >/dev/null || exit 1
-    git ls-files 'src/*.c' | xargs -P "$(nproc)" -n 4 \
-        clang-tidy-14 -p build/dev --quiet 2>/dev/null | grep -E 'warning:|error:' && failed=1
+    findings=$(git ls-files 'src/*.c' | xargs -P "$(nproc)" -n 4 \
+        clang-tidy-14 -p build/dev --quiet 2>/dev/null | grep -E 'warning:|error:')
+    [ -z "$findings" ] || { printf '%s\n' "$findings"; failed=1; }
 fi
 [ "$failed" = 0 ] && say "clean"
 exit "$failed"

@@ -207,9 +207,11 @@ static double share_of(const struct fleet_part *part)
     const struct plan_level *level = part->depth ? &part->path[0] : NULL;
     double all = 0;
 
-    if (level && !level->weights)
+    if (!level)
+        return 100;
+    if (!level->weights)
         return 100.0 / (double)level->count;
-    for (size_t i = 0; level && i < level->count; i++)
+    for (size_t i = 0; i < level->count; i++)
         all += (double)level->weights[i];
     return all > 0 ? 100.0 * (double)level->weights[level->index] / all : 100;
 }

@@ -84,7 +84,7 @@ static int scan_series(const struct scan *s, const struct stretch *at, uint32_t 
     sql_int(&q, at->to);
     while ((err = sql_row(&q, s->diag)) > 0) {
         int64_t start = sql_get_int(&q);
-        struct row_reader r;
+        struct row_reader r = {0};
 
         if (row_open(&r, sql_get_blob(&q)) < 0)
             err = scan_damaged(s);
@@ -135,7 +135,7 @@ static int scan_levels(const struct scan *s, int64_t region, size_t level, const
 
 static int take_second(const struct scan *s, int64_t region, int64_t second, struct str row)
 {
-    struct row_reader r;
+    struct row_reader r = {0};
     struct str point;
     int more;
 
