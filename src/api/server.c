@@ -423,12 +423,15 @@ static int port_of(int fd)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
+    char text[16] = "";
+    uint64_t port = 0;
 
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
+        getnameinfo((struct sockaddr *)&address, len, NULL, 0, text, sizeof text,
+                    NI_NUMERICSERV) != 0 ||
+        !str_to_u64(str_of(text), &port))
         return 0;
-    if (address.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)(void *)&address)->sin6_port);
-    return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
+    return (int)port;
 }
 
 static struct MHD_Daemon *start_daemon(struct api_server *s, int fd)
