@@ -427,8 +427,8 @@ static int port_of(int fd)
     uint64_t port = 0;
 
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
-        getnameinfo((struct sockaddr *)&address, len, NULL, 0, text, sizeof text,
-                    NI_NUMERICSERV) != 0 ||
+        getnameinfo((struct sockaddr *)&address, len, NULL, 0, text, sizeof text, NI_NUMERICSERV) !=
+            0 ||
         !str_to_u64(str_of(text), &port))
         return 0;
     return (int)port;
