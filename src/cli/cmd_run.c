@@ -24,6 +24,7 @@
 #include "metrics/totals.h"
 #include "metrics/window.h"
 #include "output/baseline.h"
+#include "output/exemplars.h"
 #include "script/script.h"
 
 /* --- signals ------------------------------------------------------------------------------ */
@@ -94,6 +95,8 @@ static void on_tick(void *arg, struct run_tick *tick)
         if (!tick->windows[i])
             continue;
         totals_merge(s->totals, tick->windows[i], tick->second);
+        if (s->exemplars)
+            exemplars_take(s->exemplars, tick->windows[i]);
         for (size_t j = 0; j < s->output_count; j++)
             s->outputs[j]->ops->window(s->outputs[j], tick->windows[i]);
     }
@@ -139,6 +142,8 @@ static int make_run(struct session *s)
         .scenarios = &s->test.scenarios,
         .segment = &s->test.segment,
         .keep_samples = s->needs_samples,
+        .keep_spans = s->needs_spans,
+        .keep_exemplars = s->exemplars != NULL,
         .hooks = {.arg = s, .tick = on_tick},
     };
     const char *address = args_text(s->args, FLAG_ADDRESS, "");
@@ -201,6 +206,7 @@ static void tear_down(struct session *s)
     for (size_t i = 0; i < s->output_count; i++)
         output_free(s->outputs[i]);
     mem_free((void *)s->outputs);
+    exemplars_free(s->exemplars);
     baseline_free(s->baseline);
     threshold_set_deinit(&s->thresholds);
     totals_free(s->totals);

@@ -17,6 +17,7 @@
 #include "output/summary.h"
 
 struct baseline;
+struct exemplars;
 struct progress;
 struct rest;
 
@@ -29,6 +30,8 @@ struct session {
     struct output **outputs;
     size_t output_count;
     bool needs_samples;
+    bool needs_spans;
+    struct exemplars *exemplars; /* NULL: not asked for */
     bool linger;
     char **system_tags; /* enabled, sorted; NULL at the end */
     struct summary_options summary;

@@ -17,6 +17,7 @@
 #include "engine/saturation.h"
 #include "fleet/scoring.h"
 #include "metrics/totals.h"
+#include "output/exemplars.h"
 #include "output/export.h"
 
 /* --- the end ------------------------------------------------------------------------------ */
@@ -115,6 +116,22 @@ static void summarise(struct session *s)
     mem_free(unit);
 }
 
+/* After the summary, whoever has made that. */
+static void print_exemplars(struct session *s)
+{
+    struct buf out = BUF_INIT(SIZE_MAX);
+    struct diag d = DIAG_INIT;
+
+    if (!s->exemplars)
+        return;
+    exemplars_text(s->exemplars, str_of(args_text(s->args, FLAG_TRACE_LINK, "")), &out);
+    if (!print_out(buf_str(&out))) {
+        diag_set(&d, -errno, "can't write the exemplars to stdout: %s", err_text(-errno));
+        note_error(s, EXIT_CODE_OTHER, &d);
+    }
+    buf_deinit(&out);
+}
+
 static void say_crossed(const struct session *s)
 {
     struct buf names = BUF_INIT(SIZE_MAX);
@@ -147,6 +164,7 @@ void session_end(struct session *s)
 
     if (s->result.start_wall_nsec > 0)
         summarise(s);
+    print_exemplars(s);
     progress_free(s->progress, s->result.start_wall_nsec > 0);
     s->progress = NULL;
     stop_outputs(s);

@@ -13,6 +13,7 @@
 #include "fleet/scoring.h"
 #include "metrics/totals.h"
 #include "metrics/window.h"
+#include "output/exemplars.h"
 #include "script/script.h"
 
 /* k6-features.md THR-04: nothing of the kind is part of a series. */
@@ -51,6 +52,14 @@ static const char *get_env(const char *name)
     return getenv(name);
 }
 
+static void add_output(struct session *s, struct output *output)
+{
+    s->outputs = mem_reallocarray((void *)s->outputs, s->output_count + 1, sizeof *s->outputs);
+    s->outputs[s->output_count++] = output;
+    s->needs_samples |= output->needs_samples;
+    s->needs_spans |= output->needs_spans;
+}
+
 static int open_output(struct session *s, struct str spec, struct diag *d)
 {
     struct output_context context = {
@@ -67,9 +76,7 @@ static int open_output(struct session *s, struct str spec, struct diag *d)
 
     if (err)
         return err;
-    s->outputs = mem_reallocarray((void *)s->outputs, s->output_count + 1, sizeof *s->outputs);
-    s->outputs[s->output_count++] = output;
-    s->needs_samples |= output->needs_samples;
+    add_output(s, output);
     return 0;
 }
 
@@ -107,14 +114,30 @@ static int set_up_summary(struct session *s, struct diag *d)
     return err;
 }
 
-/* Flags that are k6's and name what gale has in one way only. */
-static int check_flags(const struct session *s, struct diag *d)
+static int set_up_traces(struct session *s, struct diag *d)
 {
-    const char *traces = args_text(s->args, FLAG_TRACES_OUTPUT, "none");
+    const char *text = args_text(s->args, FLAG_TRACES_OUTPUT, "none");
+    struct str arg = str_of(text);
+    struct str name = str_cut(&arg, '=');
+    struct output *output;
 
-    if (strcmp(traces, "none") != 0)
-        return diag_set(d, ERR_INVALID, "flag --traces-output: '%s': gale sends no traces: none",
-                        traces);
+    if (args_bool(s->args, FLAG_SUMMARY_EXEMPLARS))
+        s->exemplars = exemplars_new();
+    if (strcmp(text, "none") == 0)
+        return 0;
+    if (!str_eq_c(name, "otel"))
+        return diag_set(d, ERR_INVALID,
+                        "flag --traces-output: '%s': use none or "
+                        "otel[=HOST:PORT,proto=grpc|http,header.NAME=VALUE]",
+                        text);
+    if (!options_is_set(&s->test.options, OPTION_TRACING))
+        return diag_set(d, ERR_INVALID,
+                        "flag --traces-output: requests have no trace context that spans could "
+                        "belong to: add --trace-propagation w3c");
+    output = output_traces_new(arg, &(struct output_context){.env = get_env, .loop = s->loop}, d);
+    if (!output)
+        return ERR_INVALID;
+    add_output(s, output);
     return 0;
 }
 
@@ -127,9 +150,9 @@ int session_set_up(struct session *s)
     s->linger = args_is_set(s->args, FLAG_LINGER)
                     ? args_bool(s->args, FLAG_LINGER)
                     : json_is_true(json_object_get(s->test.config, "linger"));
-    if (check_flags(s, &d) || network_read(s->args, false, &s->network, &d) ||
-        set_up_metrics(s, &d) || session_load_baseline(s, &d) || set_up_summary(s, &d) ||
-        set_up_outputs(s, &d))
+    if (network_read(s->args, false, &s->network, &d) || set_up_metrics(s, &d) ||
+        session_load_baseline(s, &d) || set_up_summary(s, &d) || set_up_outputs(s, &d) ||
+        set_up_traces(s, &d))
         return load_fail(EXIT_CODE_CONFIG, &d);
     return 0;
 }

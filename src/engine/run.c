@@ -274,6 +274,8 @@ static bool start_workers(struct run *run)
     struct shard_options shard = {
         .max_series = (uint32_t)options_int(run->config.options, OPTION_MAX_SERIES),
         .keep_samples = run->config.keep_samples,
+        .keep_spans = run->config.keep_spans,
+        .keep_exemplars = run->config.keep_exemplars,
     };
 
     for (size_t i = 0; i < run->worker_count; i++) {

@@ -69,6 +69,8 @@ struct run_config {
     const struct segment *segment; /* NULL: the whole */
     struct runner *runner;
     bool keep_samples;           /* for outputs that need every sample */
+    bool keep_spans;             /* for an output of traces */
+    bool keep_exemplars;         /* for the summary's list of them */
     const struct run_part *part; /* NULL: the run is the whole test's and goes by itself */
     struct run_hooks hooks;
 };

@@ -53,6 +53,8 @@ struct shard {
     struct arena arena; /* strings and sets: they live as long as the shard */
     uint32_t max_series;
     bool keep_samples;
+    bool keep_spans;
+    bool keep_exemplars;
     bool overflowed;
     bool overflow_said;
 
@@ -74,6 +76,7 @@ struct shard {
     size_t touched_cap;
 
     const struct tags *meta;
+    struct request_log requests;
     struct arena *meta_arena; /* owned: of shard_add_meta, for this window; NULL: not needed yet */
     struct sample *samples;
     size_t sample_count;
@@ -390,6 +393,20 @@ void shard_add_meta(struct shard *s, struct str key, struct str value)
     s->meta = all;
 }
 
+bool shard_keeps_requests(const struct shard *s)
+{
+    return s->keep_spans || s->keep_exemplars;
+}
+
+void shard_add_request(struct shard *s, tagset_id tags, struct request_record *r)
+{
+    r->tags = s->sets[tags].tags;
+    if (s->keep_exemplars)
+        request_log_exemplar(&s->requests, r);
+    if (s->keep_spans && r->sampled)
+        request_log_span(&s->requests, r);
+}
+
 struct window *shard_take_window(struct shard *s)
 {
     struct window *w = mem_zalloc(sizeof *w);
@@ -406,6 +423,8 @@ struct window *shard_take_window(struct shard *s)
     s->touched_count = 0;
     w->samples = s->samples;
     w->sample_count = s->sample_count;
+    w->requests = s->requests;
+    s->requests = (struct request_log){0};
     w->meta = s->meta_arena;
     s->meta_arena = NULL;
     s->samples = NULL;
@@ -432,6 +451,8 @@ struct shard *shard_new(const struct shard_options *options)
     arena_init(&s->arena);
     s->max_series = options->max_series ? options->max_series : DEFAULT_MAX_SERIES;
     s->keep_samples = options->keep_samples;
+    s->keep_spans = options->keep_spans;
+    s->keep_exemplars = options->keep_exemplars;
     ensure(intern_set(s, NULL, 0) == 0);
     return s;
 }
@@ -459,6 +480,7 @@ void shard_free(struct shard *s)
     mem_free(s->memo_index.slots);
     mem_free((void *)s->touched);
     mem_free(s->samples);
+    request_log_deinit(&s->requests);
     if (s->meta_arena)
         arena_deinit(s->meta_arena);
     mem_free(s->meta_arena);

@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "metrics/metric.h"
 
+struct request_record;
 struct shard;
 struct window;
 
@@ -29,6 +30,8 @@ typedef uint32_t tagset_id; /* a set of them with distinct keys; 0 is the empty 
 struct shard_options {
     uint32_t max_series; /* 0: the default, 100,000 */
     bool keep_samples;   /* every sample is kept too, for outputs that need them (JSON, CSV) */
+    bool keep_spans;     /* and every request whose trace is recorded (metrics/request.h) */
+    bool keep_exemplars; /* and the slowest and the failed requests of each series */
 };
 
 struct shard *shard_new(const struct shard_options *options);
@@ -67,6 +70,10 @@ void shard_set_meta(struct shard *s, const tag_id *pairs, size_t count);
  * it is not interned and goes with the window. Until shard_set_meta. Costs nothing when samples are
  * not kept. */
 void shard_add_meta(struct shard *s, struct str key, struct str value);
+
+/* Whether requests are kept at all, and one of them: with the tags of its samples. */
+bool shard_keeps_requests(const struct shard *s);
+void shard_add_request(struct shard *s, tagset_id tags, struct request_record *r);
 
 /* Hands over what was gathered since the last call (never NULL); the caller frees it with
  * window_free. On the worker's thread. */

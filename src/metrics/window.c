@@ -11,6 +11,7 @@ void window_free(struct window *w)
         sink_deinit(&w->series[i].sink);
     mem_free(w->series);
     mem_free(w->samples);
+    request_log_deinit(&w->requests);
     if (w->meta)
         arena_deinit(w->meta);
     mem_free(w->meta);

@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "metrics/metric.h"
+#include "metrics/request.h"
 #include "metrics/sink.h"
 
 struct arena;
@@ -48,6 +49,7 @@ struct window {
     size_t count;
     struct sample *samples; /* in the order of their making */
     size_t sample_count;
+    struct request_log requests;
     struct arena *meta; /* owned: metadata of single samples; NULL: none */
 };
 

@@ -44,6 +44,7 @@ struct output_ops {
 struct output {
     const struct output_ops *ops;
     bool needs_samples; /* windows must carry every sample */
+    bool needs_spans;   /* and every request whose trace is recorded */
     char *description;  /* "json (samples.json)": for the banner; owned by the implementation */
 };
 
@@ -64,5 +65,9 @@ struct output *output_statsd_new(struct str arg, const struct output_context *co
                                  struct diag *d);
 struct output *output_prometheus_new(struct str arg, const struct output_context *context,
                                      struct diag *d);
+
+/* --traces-output otel=`arg`; not one of --out's. NULL: `d` says why. */
+struct output *output_traces_new(struct str arg, const struct output_context *context,
+                                 struct diag *d);
 
 #endif

@@ -13,6 +13,7 @@
 #include "metrics/window.h"
 #include "output/config.h"
 #include "output/exp_hist.h"
+#include "output/otlp.h"
 #include "output/push.h"
 #include "output/transport.h"
 #include "proto/pb/wire.h"
@@ -22,14 +23,7 @@
 
 /* Numbers of fields, of the messages that stand in capitals. */
 enum {
-    REQUEST_RESOURCE_METRICS = 1,
-    RESOURCE_METRICS_RESOURCE = 1,
-    RESOURCE_METRICS_SCOPE_METRICS = 2,
-    RESOURCE_ATTRIBUTES = 1,
-    SCOPE_METRICS_SCOPE = 1,
     SCOPE_METRICS_METRICS = 2,
-    SCOPE_NAME = 1,
-    SCOPE_VERSION = 2,
     METRIC_NAME = 1,
     METRIC_UNIT = 3,
     METRIC_DATA_GAUGE = 5,
@@ -57,9 +51,6 @@ enum {
     HISTOGRAM_ZERO_THRESHOLD = 14,
     BUCKETS_OFFSET = 1,
     BUCKETS_COUNTS = 2,
-    KEY_VALUE_KEY = 1,
-    KEY_VALUE_VALUE = 2,
-    ANY_VALUE_STRING = 1,
     TEMPORALITY_CUMULATIVE = 2,
 };
 
@@ -77,54 +68,23 @@ struct otel_output {
 
     /* The messages that are open at the end of the payload. */
     struct str metric; /* whose; ptr NULL: none, and no message is open */
-    size_t resource_at;
-    size_t scope_at;
+    struct otlp_open open;
     size_t metric_at;
     size_t data_at;
 };
 
 /* --- messages ----------------------------------------------------------------------------- */
 
-static void put_attribute(struct buf *out, uint32_t number, struct str key, struct str value)
-{
-    size_t attribute = pb_begin(out, number);
-    size_t any;
-
-    pb_put_text(out, KEY_VALUE_KEY, key);
-    any = pb_begin(out, KEY_VALUE_VALUE);
-    pb_put_text(out, ANY_VALUE_STRING, value);
-    pb_end(out, any);
-    pb_end(out, attribute);
-}
-
 static void put_tags(struct buf *out, uint32_t number, const struct tags *tags)
 {
     for (uint32_t i = 0; i < tags->count; i++)
-        put_attribute(out, number, tags->list[i].key, tags->list[i].value);
-}
-
-static void put_time(struct buf *out, uint32_t number, int64_t wall_nsec)
-{
-    pb_put_tag(out, number, PB_FIXED64);
-    pb_put_fixed64(out, (uint64_t)wall_nsec);
+        otlp_put_text(out, number, tags->list[i].key, tags->list[i].value);
 }
 
 /* Opens the request, with who sends it. */
 static void open_request(struct otel_output *o)
 {
-    struct buf *out = &o->push.payload;
-    size_t at;
-
-    o->resource_at = pb_begin(out, REQUEST_RESOURCE_METRICS);
-    at = pb_begin(out, RESOURCE_METRICS_RESOURCE);
-    put_attribute(out, RESOURCE_ATTRIBUTES, STR("service.name"), str_of(o->service));
-    put_attribute(out, RESOURCE_ATTRIBUTES, STR("service.version"), str_of(o->version));
-    pb_end(out, at);
-    o->scope_at = pb_begin(out, RESOURCE_METRICS_SCOPE_METRICS);
-    at = pb_begin(out, SCOPE_METRICS_SCOPE);
-    pb_put_bytes(out, SCOPE_NAME, STR("gale"));
-    pb_put_bytes(out, SCOPE_VERSION, STR(GALE_VERSION));
-    pb_end(out, at);
+    otlp_open(&o->push.payload, str_of(o->service), str_of(o->version), &o->open);
 }
 
 /* The unit in UCUM; empty: none. */
@@ -172,8 +132,8 @@ static void close_metric(struct otel_output *o)
 
 static void put_times(struct otel_output *o, uint32_t start, uint32_t time)
 {
-    put_time(&o->push.payload, start, o->started);
-    put_time(&o->push.payload, time, o->push.wall_nsec);
+    otlp_put_time(&o->push.payload, start, o->started);
+    otlp_put_time(&o->push.payload, time, o->push.wall_nsec);
 }
 
 static uint64_t put_number(struct otel_output *o, const struct out_series *s, double value)
@@ -198,7 +158,7 @@ static void put_condition(struct otel_output *o, const struct out_series *s, str
     pb_put_tag(out, NUMBER_AS_INT, PB_FIXED64);
     pb_put_fixed64(out, count);
     put_tags(out, NUMBER_ATTRIBUTES, s->tags);
-    put_attribute(out, NUMBER_ATTRIBUTES, STR("condition"), condition);
+    otlp_put_text(out, NUMBER_ATTRIBUTES, STR("condition"), condition);
     pb_end(out, point);
 }
 
@@ -281,34 +241,9 @@ static void close_request(struct push *p)
     struct otel_output *o = CONTAINER_OF(p, struct otel_output, push);
 
     close_metric(o);
-    pb_end(&p->payload, o->scope_at);
-    pb_end(&p->payload, o->resource_at);
+    pb_end(&p->payload, o->open.scope);
+    pb_end(&p->payload, o->open.resource);
     o->metric = (struct str){NULL, 0};
-}
-
-/* ExportMetricsServiceResponse.partial_success: {rejected_data_points, error_message}. A message
- * without a number is a warning only. */
-static uint64_t read_answer(struct str body, struct diag *d)
-{
-    struct pb_reader answer = pb_reader_of(body);
-    struct pb_field_value partial;
-    struct pb_field_value field;
-    struct str why = STR("no reason given");
-    uint64_t rejected = 0;
-
-    while (pb_next(&answer, &partial) > 0) {
-        struct pb_reader inside = pb_reader_of(partial.bytes);
-
-        while (partial.number == 1 && pb_next(&inside, &field) > 0) {
-            if (field.number == 1 && field.type == PB_VARINT)
-                rejected = field.number_value;
-            else if (field.number == 2 && field.type == PB_BYTES)
-                why = field.bytes;
-        }
-    }
-    if (rejected > 0)
-        diag_set(d, ERR_NET, "the server took a part only: %.*s", STR_ARG(why));
-    return rejected;
 }
 
 /* --- settings ----------------------------------------------------------------------------- */
@@ -399,7 +334,8 @@ static int make_grpc(const struct output_context *c, struct str arg,
 static int make_transport(const struct output_context *c, struct str arg, struct transport **out,
                           char **shown, struct diag *d)
 {
-    struct transport_options options = {.loop = c->loop, .env = c->env, .read_answer = read_answer};
+    struct transport_options options = {
+        .loop = c->loop, .env = c->env, .read_answer = otlp_read_answer};
     const char *protocol = config_text(c, "K6_OTEL_EXPORTER_PROTOCOL", "grpc");
     bool is_grpc = strcmp(protocol, "grpc") == 0;
     int err;

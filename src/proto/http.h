@@ -131,6 +131,7 @@ struct http_request {
  * name's lookup; duration = sending + waiting + receiving. */
 struct http_timings {
     int64_t blocked;
+    int64_t looking_up; /* the name; no metric of its own */
     int64_t connecting;
     int64_t tls_handshaking;
     int64_t sending;

@@ -252,6 +252,7 @@ static void report_timings(struct hop *h)
     if (x->end == 0)
         x->end = clock_now();
     h->chain->out->end_nsec = x->end;
+    t->looking_up = l->dial.dns;
     t->connecting = l->dial.connect;
     t->tls_handshaking = l->dial.tls;
     if (l->connected)

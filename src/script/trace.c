@@ -32,7 +32,7 @@ struct tracer *tracer_new(const struct options *options)
     return t;
 }
 
-static uint64_t next_id(struct tracer *t)
+uint64_t tracer_span(struct tracer *t)
 {
     uint64_t id;
 
@@ -45,8 +45,8 @@ static uint64_t next_id(struct tracer *t)
 void tracer_begin(struct tracer *t, struct trace_context *out)
 {
     *out = (struct trace_context){
-        .trace = {next_id(t), next_id(t)},
-        .span = next_id(t),
+        .trace = {tracer_span(t), tracer_span(t)},
+        .span = tracer_span(t),
         .sampled = rng_unit(&t->rng) < t->sampling,
     };
 }

@@ -44,6 +44,9 @@ struct tracer *tracer_new(const struct options *options);
 
 /* A new context. */
 void tracer_begin(struct tracer *t, struct trace_context *out);
+/* A span's id. */
+uint64_t tracer_span(struct tracer *t);
+
 /* Gives a request its context: the one in its list of header fields, or a new one, whose fields are
  * added in a longer list in the arena. */
 void tracer_attach(struct tracer *t, struct arena *arena, const struct http_header **list,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A receiver of OTLP metrics over gRPC and HTTP: decodes what arrives and prints it.
+"""A receiver of OTLP metrics and traces over gRPC and HTTP: decodes what arrives and prints it.
 
     otlp_receiver.py FOLDER_OF_PROTOS [CERTIFICATE KEY]
 
@@ -23,11 +23,12 @@ def load(folder):
     pool = descriptor_pool.DescriptorPool()
     for file in descriptor_pb2.FileDescriptorSet.FromString(compiled).file:
         pool.Add(file)
-    name = pool.FindMessageTypeByName("otlp.ExportMetricsServiceRequest")
-    return message_factory.MessageFactory(pool).GetPrototype(name)
+    factory = message_factory.MessageFactory(pool)
+    return [factory.GetPrototype(pool.FindMessageTypeByName(f"otlp.Export{kind}ServiceRequest"))
+            for kind in ("Metrics", "Trace")]
 
 
-Request = load(sys.argv[1])
+Metrics, Trace = load(sys.argv[1])
 lock = threading.Lock()
 
 
@@ -50,7 +51,7 @@ class Web(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {k.lower(): v for k, v in self.headers.items()}
-        show({**headers, ":path": self.path}, Request.FromString(body))
+        show({**headers, ":path": self.path}, (Trace if self.path == "/v1/traces" else Metrics).FromString(body))
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer(headers))))
         self.end_headers()
@@ -75,10 +76,11 @@ def export(request, context):
 
 def main():
     server = grpc.server(futures.ThreadPoolExecutor(2))
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(
-        "opentelemetry.proto.collector.metrics.v1.MetricsService",
-        {"Export": grpc.unary_unary_rpc_method_handler(
-            export, request_deserializer=Request.FromString)}),))
+    for name, request in (("metrics.v1.Metrics", Metrics), ("trace.v1.Trace", Trace)):
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(
+            f"opentelemetry.proto.collector.{name}Service",
+            {"Export": grpc.unary_unary_rpc_method_handler(
+                export, request_deserializer=request.FromString)}),))
     if len(sys.argv) > 2:
         cert, key = (open(path, "rb").read() for path in sys.argv[2:4])
         port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, cert)]))

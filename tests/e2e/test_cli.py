@@ -232,7 +232,7 @@ def test_features(lab):
 
 def test_words_that_flags_take(lab):
     path = lab.file("s.js", SIMPLE)
-    for flag, value in (("--type", "python"), ("--compatibility-mode", "es3"), ("--traces-output", "otel"),
+    for flag, value in (("--type", "python"), ("--compatibility-mode", "es3"), ("--traces-output", "jaeger"),
                         ("--summary-mode", "legacy"), ("--log-output", "printer"), ("--env", "1A=x")):
         r = lab.gale("run", flag, value, path)
         assert r.code == 104 and value in r.stderr, (flag, r.code, r.text)

@@ -1,8 +1,11 @@
 """Trace contexts: what requests carry, and what becomes of them."""
+import base64
 import json
 import re
+import time
 
 from lab import ok
+from test_outputs import Receiver
 
 SCRIPT = """
 import http from 'k6/http';
@@ -79,3 +82,124 @@ def test_what_is_no_format_is_refused(lab):
     for value in ("zipkin", "w3c,often", "w3c,sampling=3"):
         r = lab.script(SCRIPT, "--trace-propagation", value)
         assert r.code != 0 and value.split("=")[-1].split(",")[-1] in r.stderr, r.text
+
+
+def attributes(thing):
+    return {a["key"]: next(iter(a["value"].values())) for a in thing.get("attributes", [])}
+
+
+def spans(receiver, count):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        got = [s for r in receiver.requests for x in r["body"].get("resource_spans", [])
+               for y in x["scope_spans"] for s in y["spans"]]
+        if len(got) >= count:
+            break
+        time.sleep(0.05)
+    assert len(got) == count, (count, got)
+    return got
+
+
+def hexadecimal(text):
+    return base64.b64decode(text).hex()
+
+
+def check_spans(lab, *flags):
+    """Each request has a span with the ids that it carried, and its phases."""
+    receiver = Receiver(lab)
+    server, heads = target(lab)
+    r = lab.script(SCRIPT, "--trace-propagation", "w3c", *[f.format(r=receiver) for f in flags],
+                   env={"URL": server.url, "OTEL_SERVICE_NAME": "load"})
+    assert r.code == 0 and "could not" not in r.stderr, r.text
+    got = spans(receiver, 4)
+    sent = {re.search(r"00-([0-9a-f]{32})-([0-9a-f]{16})-01", h).groups() for h in heads}
+    assert {(hexadecimal(s["trace_id"]), hexadecimal(s["span_id"])) for s in got} == sent, (got, sent)
+    for s in got:
+        assert s["kind"] == 3 and s["name"] == "GET" and "status" not in s, s
+        a = attributes(s)
+        assert a["url.full"] == f"{server.url}/x" and a["http.response.status_code"] == "200", a
+        start, end = int(s["start_time_unix_nano"]), int(s["end_time_unix_nano"])
+        names = [e["name"] for e in s["events"]]
+        assert {"connecting", "sending", "waiting"} <= set(names), names
+        times = [int(e["time_unix_nano"]) for e in s["events"]]
+        assert times == sorted(times) and start <= times[0] <= times[-1] <= end, s
+        assert abs(time.time_ns() - end) < 600e9, s
+    resource = receiver.requests[0]["body"]["resource_spans"][0]["resource"]
+    assert attributes(resource)["service.name"] == "load"
+    return receiver
+
+
+def test_spans_over_grpc(lab):
+    receiver = check_spans(lab, "--traces-output", "otel=127.0.0.1:{r.grpc},header.x-one=1")
+    assert receiver.requests[0]["headers"]["x-one"] == "1"
+
+
+def test_spans_over_http(lab):
+    receiver = check_spans(lab, "--traces-output", "otel=http://127.0.0.1:{r.http},proto=http")
+    assert receiver.requests[0]["headers"][":path"] == "/v1/traces"
+
+
+def test_spans_of_redirects_and_failures(lab):
+    def talk(conn, data):
+        if b"GET /from" in data:
+            conn.sendall(b"HTTP/1.1 302 Found\r\nLocation: /to\r\nContent-Length: 0\r\n\r\n")
+        elif b"GET /to" in data:
+            conn.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+
+    receiver, server = Receiver(lab), lab.server(talk)
+    r = lab.script(f"""import http from 'k6/http';
+export default function () {{ http.get('{server.url}/from'); http.get('http://127.0.0.1:1/'); }}""",
+                   "--trace-propagation", "w3c", "--traces-output", f"otel=127.0.0.1:{receiver.grpc}")
+    assert r.code == 0, r.text
+    first, second, refused = spans(receiver, 3)
+    assert second["trace_id"] == first["trace_id"] and second["parent_span_id"] == first["span_id"] != second["span_id"]
+    assert "status" not in first and second["status"]["code"] == 2, (first, second)
+    assert "connection refused" in refused["status"]["message"] and refused["trace_id"] != first["trace_id"], refused
+    assert "connection refused" in attributes(refused)["error.type"]
+
+
+def test_unsampled_requests_have_no_span(lab):
+    receiver = Receiver(lab)
+    server, heads = target(lab)
+    r = lab.script(SCRIPT, "--trace-propagation", "w3c,sampling=0", "--traces-output",
+                   f"otel=127.0.0.1:{receiver.grpc}", env={"URL": server.url})
+    assert r.code == 0 and len(heads) == 4, r.text
+    assert receiver.requests == []
+
+
+def test_nobody_takes_the_spans(lab):
+    server, heads = target(lab)
+    r = lab.script(SCRIPT, "--trace-propagation", "w3c", "--traces-output", "otel=127.0.0.1:1", env={"URL": server.url})
+    assert r.code == 0 and len(heads) == 4, r.text
+    assert "traces (grpc 127.0.0.1:1)" in r.stderr and "4 of 4" in r.stderr, r.stderr
+
+
+def test_traces_output_says_what_is_wrong(lab):
+    for value, said in (("otel", "--trace-propagation w3c"), ("jaeger", "use none or otel"),
+                        ("otel=127.0.0.1:1,proto=udp", "proto=udp"), ("otel=a:1,b", "'b'"),
+                        ("otel=a:1,header.x y=1", "x y")):
+        r = lab.script(SCRIPT, *([] if value == "otel" else ["--trace-propagation", "w3c"]),
+                       "--traces-output", value)
+        assert r.code == 104 and "--traces-output" in r.stderr and said in r.stderr, (value, r.text)
+
+
+def test_exemplars_name_the_slowest_and_the_failed(lab):
+    def talk(conn, data):
+        if b"/slow" in data:
+            time.sleep(0.4)
+        ok(conn) if b"/broken" not in data else conn.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+
+    server = lab.server(talk)
+    script = f"""import http from 'k6/http';
+export default function () {{ for (const p of ['fast', 'slow', 'broken']) http.get(`{server.url}/${{p}}`); }}"""
+    flags = ["--summary-exemplars", "--trace-link", "https://t.example/{trace_id}?id={trace_id}"]
+    r = lab.script(script, *flags, "--trace-propagation", "w3c")
+    slow, failed = r.stdout.split("slowest requests")[1].split("failed requests")
+    assert "EXEMPLARS" in r.stdout and "/slow" in slow.splitlines()[1], r.stdout
+    assert "503 GET" in failed and "/broken" in failed and "/broken" not in slow and "waiting=" in failed, r.stdout
+    ids = re.findall(r"trace_id=([0-9a-f]{32})\n\s+https://t.example/([0-9a-f]{32})\?id=([0-9a-f]{32})", r.stdout)
+    assert len(ids) == 3 and all(len(set(i)) == 1 for i in ids), r.stdout
+    r = lab.script(script, *flags)  # no contexts: the requests all the same
+    assert "/slow" in r.stdout and "trace_id" not in r.stdout, r.stdout
+    r = lab.script(script)
+    assert "EXEMPLARS" not in r.stdout

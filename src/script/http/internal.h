@@ -132,6 +132,7 @@ struct http_call {
     struct str name;     /* the tag; empty: the URL */
     tagset_id tags;      /* the VU's and the request's own */
     struct trace_context trace;
+    unsigned hops;             /* that have been reported */
     bool has_own_name;         /* a tag `name` of the script's */
     struct statuses *statuses; /* a reference; NULL: no http_req_failed */
     bool says_redirects;       /* warn when the limit ends a chain: nobody has chosen it */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "metrics/request.h"
 #include "metrics/shard.h"
 #include "net/tls.h"
 #include "script/http/internal.h"
@@ -122,6 +123,48 @@ static bool is_expected(const struct statuses *s, const struct http_response *ho
     return false;
 }
 
+static void copy_text(char *to, size_t size, struct str from)
+{
+    size_t len = from.len < size - 1 ? from.len : size - 1;
+
+    if (len)
+        memcpy(to, from.ptr, len);
+    to[len] = '\0';
+}
+
+/* The hop as a single request, for traces and exemplars. The first has the ids that went over the
+ * wire; those after it (redirects) are its children. */
+static void keep_request(struct http_call *call, const struct http_response *hop,
+                         const struct hop *h, tagset_id tags)
+{
+    const struct http_timings *t = &hop->timings;
+    struct vu *vu = call->http->vu;
+    struct request_record r = {
+        .trace = {call->trace.trace[0], call->trace.trace[1]},
+        .span = call->trace.span,
+        .end_wall = clock_wall() - (clock_now() - hop->end_nsec),
+        .blocked = t->blocked,
+        .dns = t->looking_up,
+        .connecting = t->connecting,
+        .tls = t->tls_handshaking,
+        .sending = t->sending,
+        .waiting = t->waiting,
+        .receiving = t->receiving,
+        .status = hop->status,
+        .sampled = call->trace.sampled,
+        .failed = h->has_expected ? !h->expected : hop->err || hop->status >= 400,
+    };
+
+    if (call->hops++ > 0 && vu->worker->tracer) {
+        r.parent = r.span;
+        r.span = tracer_span(vu->worker->tracer);
+    }
+    copy_text(r.method, sizeof r.method, hop->request.method);
+    copy_text(r.url, sizeof r.url, h->url);
+    copy_text(r.error, sizeof r.error, hop->error);
+    shard_add_request(vu->shard, tags, &r);
+}
+
 void http_sample_hop(struct http_call *call, const struct http_response *hop)
 {
     const struct http_timings *t = &hop->timings;
@@ -147,4 +190,6 @@ void http_sample_hop(struct http_call *call, const struct http_response *hop)
     if (h.has_expected)
         shard_add(shard, METRIC_HTTP_REQ_FAILED, tags, h.expected ? 0 : 1, now);
     vu_meta_end(call->http->vu);
+    if (UNLIKELY(shard_keeps_requests(shard)))
+        keep_request(call, hop, &h, tags);
 }

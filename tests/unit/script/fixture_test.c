@@ -69,7 +69,7 @@ static void run(void *arg)
 void bench_run(struct bench *b, const char *text, void (*fn)(struct bench *b))
 {
     struct start start = {b, fn};
-    const struct shard_options shard = {0, false};
+    const struct shard_options shard = {.max_series = 0};
     struct diag d = DIAG_INIT;
     json_t *exported;
 
