@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/short_id.h"
 #include "engine/run.h"
 #include "fleet/blob_store.h"
 #include "fleet/bus.h"
@@ -23,19 +24,6 @@ enum { FOLLOW_BYTES = 32 * 1024 * 1024 };
 #define OUTPUT_MAX ((size_t)256 * 1024 * 1024)
 /* Beside the script's own time for it. */
 #define SUMMARY_GRACE (15 * NSEC_PER_SEC)
-
-void run_id_new(int64_t wall_nsec, char out[RUN_ID_SIZE])
-{
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    static uint64_t count;
-    /* 45 bits of milliseconds, 15 that tell apart those of one. */
-    uint64_t value = ((uint64_t)(wall_nsec / NSEC_PER_MSEC) << 15) |
-                     ((count++ * 7919 + (uint64_t)clock_now() / 1000) & 0x7fff);
-
-    for (size_t i = RUN_ID_SIZE - 1; i-- > 0; value >>= 5)
-        out[i] = digits[value & 31];
-    out[RUN_ID_SIZE - 1] = '\0';
-}
 
 static void tell(struct fleet_run *r, struct controller_news news)
 {
@@ -560,7 +548,7 @@ struct fleet_run *fleet_run_new(const struct fleet_run_config *config, struct ru
     struct conductor_config conducted;
 
     r->created_wall = clock_wall();
-    run_id_new(r->created_wall, r->id);
+    short_id_new(r->created_wall, r->id);
     r->extra = request->extra;
     r->on_loss = request->on_loss;
     r->summary_mode = mem_strdup(request->summary_mode ? request->summary_mode : "compact");

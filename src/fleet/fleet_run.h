@@ -20,7 +20,7 @@ struct summary_options;
 struct threshold_set;
 struct totals;
 
-enum { FLEET_RUN_EVENTS = 10000, FLEET_RUN_LOGS = 20000, RUN_ID_SIZE = 13 };
+enum { FLEET_RUN_EVENTS = 10000, FLEET_RUN_LOGS = 20000 };
 
 /* Of the timeline. */
 struct fleet_event {
@@ -40,9 +40,6 @@ struct fleet_log {
     char *agent;
     char *text;
 };
-
-/* 12 characters of Crockford's base 32 that sort by time, and a NUL. */
-void run_id_new(int64_t wall_nsec, char out[RUN_ID_SIZE]);
 
 /* --- what it is ------------------------------------------------------------------------------ */
 

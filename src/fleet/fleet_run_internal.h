@@ -4,6 +4,7 @@
 
 #include <fleet.pb-c.h>
 
+#include "base/short_id.h"
 #include "fleet/collector.h"
 #include "fleet/conductor.h"
 #include "fleet/fleet_run.h"
@@ -33,7 +34,7 @@ struct fleet_run_agent {
 
 struct fleet_run {
     struct fleet_run_config config;
-    char id[RUN_ID_SIZE];
+    char id[SHORT_ID_SIZE];
     struct prepared *prepared;
     const char **scenario_names;
     struct fleet_plan plan;

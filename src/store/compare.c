@@ -116,7 +116,7 @@ static int add_point(void *arg, int32_t number, int64_t region, int64_t second, 
 
     (void)number;
     (void)region;
-    return point_add(&g->blocks[(second - out->from) / out->block], false, point);
+    return point_add(&g->blocks[(second - out->from) / out->block], point);
 }
 
 /* The longest level whose steps lie within blocks. */

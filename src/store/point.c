@@ -2,7 +2,6 @@
 
 #include <math.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/varint.h"
 #include "metrics/hist.h"
@@ -40,7 +39,7 @@ static bool get_number(struct str *in, double *out)
 
 /* --- sinks -------------------------------------------------------------------------------- */
 
-void point_encode(const struct sink *sink, bool adds_up, int64_t second, struct buf *out)
+void point_encode(const struct sink *sink, struct buf *out)
 {
     switch (sink->type) {
     case METRIC_COUNTER:
@@ -50,7 +49,7 @@ void point_encode(const struct sink *sink, bool adds_up, int64_t second, struct 
         put_number(out, sink->gauge.value);
         put_number(out, sink->gauge.min);
         put_number(out, sink->gauge.max);
-        varint_put(out, varint_zigzag(adds_up ? second * NSEC_PER_SEC : sink->gauge.wall_nsec));
+        varint_put(out, varint_zigzag(sink->gauge.wall_nsec));
         break;
     case METRIC_RATE:
         varint_put(out, sink->rate.trues);
@@ -62,30 +61,7 @@ void point_encode(const struct sink *sink, bool adds_up, int64_t second, struct 
     }
 }
 
-/* Minimum and maximum are exact as long as all of a second comes before it meets another one, which
- * is so but for late windows. */
-static void add_up(struct sink *dst, const struct sink *src)
-{
-    if (!dst->is_empty && dst->gauge.wall_nsec == src->gauge.wall_nsec) {
-        dst->gauge.value += src->gauge.value;
-        dst->gauge.min += src->gauge.min;
-        dst->gauge.max += src->gauge.max;
-    } else {
-        sink_merge(dst, src);
-    }
-}
-
-void point_merge(struct sink *dst, bool adds_up, const struct sink *src)
-{
-    if (src->is_empty)
-        return;
-    if (adds_up && dst->type == METRIC_GAUGE)
-        add_up(dst, src);
-    else
-        sink_merge(dst, src);
-}
-
-static int get_gauge(struct sink *dst, bool adds_up, struct str in)
+static int get_gauge(struct sink *dst, struct str in)
 {
     struct sink read;
     uint64_t wall;
@@ -96,11 +72,11 @@ static int get_gauge(struct sink *dst, bool adds_up, struct str in)
         return ERR_SYNTAX;
     read.gauge.wall_nsec = varint_unzigzag(wall);
     read.is_empty = false;
-    point_merge(dst, adds_up, &read);
+    sink_merge(dst, &read);
     return 0;
 }
 
-int point_add(struct sink *dst, bool adds_up, struct str in)
+int point_add(struct sink *dst, struct str in)
 {
     double sum;
     uint64_t trues;
@@ -114,7 +90,7 @@ int point_add(struct sink *dst, bool adds_up, struct str in)
         dst->sum += sum;
         break;
     case METRIC_GAUGE:
-        return get_gauge(dst, adds_up, in);
+        return get_gauge(dst, in);
     case METRIC_RATE:
         if (!varint_get(&in, &trues) || !varint_get(&in, &total) || in.len > 0)
             return ERR_SYNTAX;

@@ -17,16 +17,14 @@
 #include "base/str.h"
 #include "metrics/sink.h"
 
-/* Gauges that add up over sources within a second. */
+/* Gauges of what there is at a moment, which add up over sources: vus, vus_max. */
 bool point_adds_up(struct str metric);
 
-/* Appends a sink that is not empty. Of a gauge that adds up the time is that of `second`, so that
- * the same second is known again. */
-void point_encode(const struct sink *sink, bool adds_up, int64_t second, struct buf *out);
+/* Appends a sink that is not empty. */
+void point_encode(const struct sink *sink, struct buf *out);
 
-/* Adds what was encoded to `dst`. ERR_SYNTAX when it is malformed. */
-MUST_USE int point_add(struct sink *dst, bool adds_up, struct str bytes);
-void point_merge(struct sink *dst, bool adds_up, const struct sink *src);
+/* Merges what was encoded into `dst`. ERR_SYNTAX when it is malformed. */
+MUST_USE int point_add(struct sink *dst, struct str bytes);
 
 /* --- rows --------------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "store/dictionary.h"
@@ -55,6 +56,16 @@ static int gather(struct store *s, struct dictionary *dict, const struct window 
     return 0;
 }
 
+/* Adds to a gauge that adds up over its sources; its time is the second's, so that what is put for
+ * the same second later takes its place. */
+static void add_up(struct sink *sum, const struct sink *one, int64_t second)
+{
+    sum->gauge.value += one->gauge.value;
+    sum->gauge.min = sum->gauge.max = sum->gauge.value;
+    sum->gauge.wall_nsec = second * NSEC_PER_SEC;
+    sum->is_empty = false;
+}
+
 /* One point of the sinks of one series; returns how many they are. */
 static size_t encode_series(const struct dictionary *dict, const struct put_item *items,
                             size_t count, int64_t second, struct buf *out)
@@ -65,19 +76,18 @@ static size_t encode_series(const struct dictionary *dict, const struct put_item
 
     while (n < count && items[n].series == items->series)
         n++;
-    if (n == 1) {
-        point_encode(items->sink, adds_up, second, out);
+    if (n == 1 && !adds_up) {
+        point_encode(items->sink, out);
         return 1;
     }
     sink_init(&sum, items->sink->type);
     for (size_t i = 0; i < n; i++) {
-        struct sink one = *items[i].sink;
-
         if (adds_up)
-            one.gauge.wall_nsec = 0; /* all of this second */
-        point_merge(&sum, adds_up, &one);
+            add_up(&sum, items[i].sink, second);
+        else
+            sink_merge(&sum, items[i].sink);
     }
-    point_encode(&sum, adds_up, second, out);
+    point_encode(&sum, out);
     sink_deinit(&sum);
     return n;
 }
@@ -170,9 +180,9 @@ int store_put_second(struct store *s, const struct store_second *at,
     struct sql_scope scope;
     int err;
 
-    if (at->second < 0 || at->second >= STORE_MAX_SECOND)
-        return diag_set(d, ERR_LIMIT, "second %lld of run %s: a run has at most %d",
-                        (long long)at->second, at->run, STORE_MAX_SECOND);
+    if (at->second < STORE_MIN_SECOND || at->second >= STORE_MAX_SECOND)
+        return diag_set(d, ERR_LIMIT, "second %lld of run %s: they go from %d to %d",
+                        (long long)at->second, at->run, STORE_MIN_SECOND, STORE_MAX_SECOND);
     if (at->region.len == 0 || at->region.len > MOST_REGION || str_find(at->region, '\0') >= 0)
         return diag_set(d, ERR_INVALID, "a region's name has 1 to %d characters", MOST_REGION);
     err = sql_enter(s, &scope, d);

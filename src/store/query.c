@@ -80,7 +80,7 @@ static void choose_regions(struct query *q)
 /* Numbers the series that are wanted. Without filters the metric's total stands for all of them. */
 static int choose_series(struct query *q, uint32_t *numbers)
 {
-    bool use_total = q->ask->where.tag_count == 0 && !by_tag(q);
+    bool use_total = q->ask->where.tag_count == 0 && !by_tag(q) && !q->metric->adds_up;
     uint32_t count = 0;
 
     q->in_rows = mem_calloc(q->dict->series_count + 1, sizeof *q->in_rows);
@@ -224,7 +224,7 @@ static int add_point(void *arg, int32_t number, int64_t region, int64_t second, 
         numbers /= (uint32_t)q->dict->region_count;
         lane += (uint32_t)region * numbers;
     }
-    return point_add(&q->sinks[lane * q->rows + row], q->metric->adds_up, point);
+    return point_add(&q->sinks[lane * q->rows + row], point);
 }
 
 /* The lanes of a column in one: gauges that add up by their values, whatever second each is of. */

@@ -114,8 +114,8 @@ static int scan_stretch(const struct scan *s, const struct stretch *at)
 static int scan_levels(const struct scan *s, int64_t region, size_t level, const int64_t span[2])
 {
     int length = tidy_levels[level];
-    int64_t from = (span[0] + length - 1) / length * length;
-    int64_t to = span[1] / length * length;
+    int64_t from = tidy_floor(span[0] + length - 1, length);
+    int64_t to = tidy_floor(span[1], length);
     struct stretch at = {region, level, from, to};
     int err;
 
@@ -158,7 +158,7 @@ static int take_second(const struct scan *s, int64_t region, int64_t second, str
 static int scan_seconds(const struct scan *s, int64_t region, int64_t from, int64_t to)
 {
     struct sql q = sql(s->store, "SELECT second, points FROM seconds WHERE run = ? AND region = ? "
-                                 "AND second >= ? AND second < ? ORDER BY second");
+                                 "AND second >= ? AND second < ? ORDER BY second, key");
     int err;
 
     sql_int(&q, s->dict->run);
@@ -196,7 +196,7 @@ static int note_ends(void *arg, int32_t number, int64_t region, int64_t second, 
     (void)number;
     (void)region;
     (void)point;
-    if (ends[0] < 0 || second < ends[0])
+    if (second < ends[0])
         ends[0] = second;
     if (second > ends[1])
         ends[1] = second;
@@ -212,7 +212,8 @@ static int find_ends(const struct scan *like, int level, int64_t region, const i
     scan.max_level = level;
     scan.fn = note_ends;
     scan.arg = out;
-    out[0] = out[1] = -1;
+    out[0] = INT64_MAX;
+    out[1] = INT64_MIN;
     return scan_region(&scan, region, span[0], span[1]);
 }
 
@@ -231,8 +232,9 @@ int scan_ends(const struct scan *s, uint32_t series, int64_t region, const int64
     scan.in_rows = numbers;
     scan.in_seconds = numbers;
     err = find_ends(&scan, coarse, region, span, rough);
-    out[0] = out[1] = -1;
-    for (size_t i = 0; !err && i < 2 && rough[i] >= 0; i++) {
+    out[0] = INT64_MAX;
+    out[1] = INT64_MIN;
+    for (size_t i = 0; !err && i < 2 && rough[0] != INT64_MAX; i++) {
         int64_t to = rough[i] + coarse < span[1] ? rough[i] + coarse : span[1];
 
         err = find_ends(&scan, 1, region, (const int64_t[]){rough[i], to}, fine);

@@ -29,7 +29,8 @@ struct scan {
 /* One region from second `from` to `to`. */
 MUST_USE int scan_region(const struct scan *s, int64_t region, int64_t from, int64_t to);
 
-/* The first and the last second of [from, to) in which a series has a point in a region; -1: none.
+/* The first and the last second of [from, to) in which a series has a point in a region;
+ * INT64_MAX and INT64_MIN: in none.
  * Of the scan's fields only store, dict and diag are used. */
 MUST_USE int scan_ends(const struct scan *s, uint32_t series, int64_t region, const int64_t span[2],
                        int64_t out[2]);

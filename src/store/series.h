@@ -6,8 +6,12 @@
  * ones: so that any span is answered from few rows, and any percentile from merged histograms
  * (docs/decisions/0008-run-store.md).
  *
- * Gauges that count what exists at a moment (vus, vus_max) add up over agents and regions within a
- * second, and the later second wins; other gauges keep the latest value. */
+ * Second 0 is the first after the start; what setup() measures is of seconds before it, which
+ * charts leave out and sums have.
+ *
+ * Gauges that count what there is at a moment (vus, vus_max) add up over regions, and over the
+ * windows of one put; in a region what is put for a second later takes the place of what it had,
+ * and over time the later second counts. Other gauges keep the value of the latest time. */
 #ifndef STORE_SERIES_H
 #define STORE_SERIES_H
 
@@ -17,8 +21,9 @@
 #include "store/store.h"
 
 enum {
-    STORE_MAX_SECOND = 366 * 86400, /* of a run */
-    STORE_MAX_SERIES = 1000000,     /* of a run */
+    STORE_MIN_SECOND = -86400, /* of a run */
+    STORE_MAX_SECOND = 366 * 86400,
+    STORE_MAX_SERIES = 1000000, /* of a run */
     STORE_MAX_REGIONS = 1000,
     STORE_MAX_CELLS = 2000000, /* of an answer: points times columns */
     STORE_MAX_COLUMNS = 1000,
@@ -30,9 +35,9 @@ struct store_second {
     int64_t second;
 };
 
-/* Adds windows (of agents, say) to a second of a run in a region: in one row, with no reading. The
- * windows stay the caller's. ERR_LIMIT past the numbers above, ERR_INVALID when a metric's type is
- * not what it was in the run. */
+/* Adds windows (of agents, say) to a second of a run in a region: in one row, with no reading; what
+ * comes late is put the same way. The windows stay the caller's. ERR_LIMIT past the numbers above,
+ * ERR_INVALID when a metric's type is not what it was in the run. */
 MUST_USE int store_put_second(struct store *s, const struct store_second *at,
                               const struct window *const *windows, size_t count, struct diag *d);
 
@@ -52,7 +57,8 @@ struct store_where {
     size_t tag_count;
     const struct str *regions; /* none: all */
     size_t region_count;
-    int64_t from; /* seconds of the run; to 0: to its end */
+    /* Seconds of the run; to 0: to its end. Both 0: in sums all, what came before the start too. */
+    int64_t from;
     int64_t to;
 };
 

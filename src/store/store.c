@@ -6,10 +6,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "store/memory.h"
 #include "store/schema.h"
 #include "store/sql.h"
@@ -155,25 +153,6 @@ void store_rollback(struct store *s)
     if (s->in_transaction)
         memory_forget(s);
     s->in_transaction = false;
-}
-
-/* --- ids ---------------------------------------------------------------------------------- */
-
-void store_new_id(int64_t wall_nsec, char out[STORE_ID_SIZE])
-{
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    const int64_t year_2020 = INT64_C(1577836800) * NSEC_PER_SEC;
-    uint64_t ms = (uint64_t)((wall_nsec - year_2020) / NSEC_PER_MSEC);
-    uint32_t random;
-    uint64_t bits;
-
-    rng_system(&random, sizeof random);
-    bits = ms << 20 | (random & 0xfffff);
-    for (int i = STORE_ID_SIZE - 2; i >= 0; i--) {
-        out[i] = digits[bits & 31];
-        bits >>= 5;
-    }
-    out[STORE_ID_SIZE - 1] = '\0';
 }
 
 /* --- upkeep ------------------------------------------------------------------------------- */

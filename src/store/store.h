@@ -26,6 +26,7 @@
 
 #include "base/compiler.h"
 #include "base/diag.h"
+#include "base/short_id.h"
 #include "base/str.h"
 
 struct store;
@@ -47,20 +48,14 @@ MUST_USE int store_begin(struct store *s, struct diag *d);
 MUST_USE int store_commit(struct store *s, struct diag *d);
 void store_rollback(struct store *s); /* no-op without a transaction */
 
-/* --- ids ---------------------------------------------------------------------------------- */
-
-enum { STORE_ID_SIZE = 13 };
-
-/* 12 characters of lower-case Crockford base 32, sorted by time: 40 bits of milliseconds since 2020
- * and 20 random ones. A call of store_*_add with an id that is taken gives -EEXIST. */
-void store_new_id(int64_t wall_nsec, char out[STORE_ID_SIZE]);
+/* --- lists -------------------------------------------------------------------------------- */
 
 /* A part of a list: how many at most, and after which. Zeroed but for the limit it is the
  * beginning; each call leaves it where the next one goes on. */
 struct store_page {
     size_t limit;
     int64_t key;
-    char id[STORE_ID_SIZE];
+    char id[SHORT_ID_SIZE];
 };
 
 /* --- upkeep ------------------------------------------------------------------------------- */

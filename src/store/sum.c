@@ -8,6 +8,7 @@
 #include "store/scan.h"
 #include "store/series.h"
 #include "store/sql.h"
+#include "store/sum.h"
 #include "store/tidy.h"
 
 /* --- which there are ---------------------------------------------------------------------- */
@@ -74,7 +75,7 @@ static int add_point(void *arg, int32_t number, int64_t region, int64_t second, 
 
     (void)region;
     (void)second;
-    return point_add(&a->sinks[number], a->dict->series[number].metric->adds_up, point);
+    return point_add(&a->sinks[number], point);
 }
 
 static struct window *make_window(const struct dictionary *dict, struct sink *sinks)
@@ -96,12 +97,21 @@ static struct window *make_window(const struct dictionary *dict, struct sink *si
     return w;
 }
 
+void sum_span(const struct store_where *where, const struct dictionary *dict, int64_t region,
+              int64_t out[2])
+{
+    int64_t end = dict->regions[region].newest + 1;
+
+    out[0] = where->from || where->to ? where->from : STORE_MIN_SECOND;
+    out[1] = where->to ? where->to : end > 0 ? end : 0;
+}
+
 static int sum_region(const struct scan *like, const struct store_where *where, int64_t region,
                       struct store_sums *out)
 {
     struct adding a = {.dict = like->dict};
     struct scan scan = *like;
-    int64_t to = where->to ? where->to : like->dict->regions[region].newest + 1;
+    int64_t span[2];
     int err;
 
     a.sinks = mem_calloc(a.dict->series_count + 1, sizeof *a.sinks);
@@ -109,7 +119,8 @@ static int sum_region(const struct scan *like, const struct store_where *where, 
         sink_init(&a.sinks[i], a.dict->series[i].metric->metric.type);
     scan.fn = add_point;
     scan.arg = &a;
-    err = scan_region(&scan, region, where->from, to);
+    sum_span(where, a.dict, region, span);
+    err = scan_region(&scan, region, span[0], span[1]);
     if (err == ERR_SYNTAX)
         err = scan_damaged(&scan);
     out->region = a.dict->regions[region].name;

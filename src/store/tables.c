@@ -11,6 +11,7 @@
 #include "store/dictionary.h"
 #include "store/scan.h"
 #include "store/sql.h"
+#include "store/sum.h"
 
 /* --- rows by what names them -------------------------------------------------------------- */
 
@@ -276,7 +277,7 @@ static struct store_failure *failure_row(struct failure_builder *b, const struct
         return &out->list[at];
     out->list = grow(out->list, out->count, sizeof *out->list);
     row = &out->list[out->count++];
-    *row = (struct store_failure){.first = -1, .last = -1};
+    *row = (struct store_failure){.first = INT64_MAX, .last = INT64_MIN};
     row->error_code = arena_str(texts, tags_get(tags, STR("error_code")));
     row->error = arena_str(texts, tags_get(tags, STR("error")));
     row->status = arena_str(texts, tags_get(tags, STR("status")));
@@ -305,13 +306,16 @@ static int note_ends(struct failure_builder *b, struct store_failure *row,
     const struct store_where *where = &b->table->where;
     struct scan scan = {.store = b->store, .dict = dict, .diag = b->diag};
     uint32_t id = (uint32_t)((const struct dict_series *)(const void *)series - dict->series);
-    int64_t to = where->to ? where->to : dict->regions[region].newest + 1;
+    int64_t span[2];
     int64_t ends[2];
-    int err = scan_ends(&scan, id, region, (const int64_t[]){where->from, to}, ends);
+    int err;
 
-    if (err || ends[0] < 0)
+    sum_span(where, dict, region, span);
+    err = scan_ends(&scan, id, region, span, ends);
+
+    if (err)
         return err;
-    if (row->first < 0 || ends[0] < row->first)
+    if (ends[0] < row->first)
         row->first = ends[0];
     if (ends[1] > row->last)
         row->last = ends[1];

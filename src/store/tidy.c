@@ -71,7 +71,7 @@ static int get_minute(const struct tidy *t, uint32_t series, int64_t minute, str
 
 /* Adds a row's points to the sinks of their slots. */
 static int add_row(const struct tidy *t, struct str row, struct sink *sinks, size_t count,
-                   bool adds_up, uint64_t slot_seconds)
+                   uint64_t slot_seconds)
 {
     struct row_reader r;
     struct str point;
@@ -80,8 +80,7 @@ static int add_row(const struct tidy *t, struct str row, struct sink *sinks, siz
     if (row_open(&r, row) < 0 || r.is_alias)
         return damaged(t);
     while ((more = row_next(&r, &point)) > 0) {
-        if (r.slot / slot_seconds >= count ||
-            point_add(&sinks[r.slot / slot_seconds], adds_up, point) < 0)
+        if (r.slot / slot_seconds >= count || point_add(&sinks[r.slot / slot_seconds], point) < 0)
             return damaged(t);
     }
     return more < 0 ? damaged(t) : 0;
@@ -97,7 +96,7 @@ static void encode_sinks(const struct sink *sinks, size_t count, struct buf *out
         if (sinks[i].is_empty)
             continue;
         buf_reset(&point);
-        point_encode(&sinks[i], false, 0, &point);
+        point_encode(&sinks[i], &point);
         row_put(&row, i, buf_str(&point));
     }
     buf_deinit(&point);
@@ -214,9 +213,9 @@ static int put_merged(const struct minute *m, uint32_t series, struct str old,
 
     init_sinks(sinks, MINUTE, metric->metric.type);
     if (old.len)
-        err = add_row(m->t, old, sinks, MINUTE, metric->adds_up, 1);
+        err = add_row(m->t, old, sinks, MINUTE, 1);
     for (size_t i = 0; !err && i < count; i++) {
-        if (point_add(&sinks[refs[i].slot], metric->adds_up, ref_bytes(m, &refs[i])) < 0)
+        if (point_add(&sinks[refs[i].slot], ref_bytes(m, &refs[i])) < 0)
             err = damaged(m->t);
     }
     if (!err) {
@@ -384,7 +383,7 @@ static int load_block(const struct tidy *t, uint32_t series, int64_t start, stru
 
 /* Adds a minute's points to the steps of ten seconds. */
 static int add_minute(const struct tidy *t, struct str row, int64_t minute, int64_t start,
-                      struct sink *tens, bool adds_up)
+                      struct sink *tens)
 {
     struct buf other = BUF_INIT(SIZE_MAX);
     struct row_reader r;
@@ -395,7 +394,7 @@ static int add_minute(const struct tidy *t, struct str row, int64_t minute, int6
         row = buf_str(&other);
     }
     if (!err)
-        err = add_row(t, row, tens + (minute - start) / 10, MINUTE / 10, adds_up, 10);
+        err = add_row(t, row, tens + (minute - start) / 10, MINUTE / 10, 10);
     buf_deinit(&other);
     return err;
 }
@@ -425,11 +424,11 @@ static int put_levels(const struct tidy *t, uint32_t series, int64_t start, cons
     sink_init(&all, metric->metric.type);
     for (size_t i = 0; !err && i < b->count; i++)
         err = add_minute(t, str_from(b->rows.data + b->minutes[i].at, b->minutes[i].len),
-                         b->minutes[i].start, start, tens, metric->adds_up);
+                         b->minutes[i].start, start, tens);
     for (size_t i = 0; i < COUNT_OF(tens); i++)
-        point_merge(&minutes[i / 6], metric->adds_up, &tens[i]);
+        sink_merge(&minutes[i / 6], &tens[i]);
     for (size_t i = 0; i < COUNT_OF(minutes); i++)
-        point_merge(&all, metric->adds_up, &minutes[i]);
+        sink_merge(&all, &minutes[i]);
     if (!err)
         err = put_level(t, series, start, 1, tens);
     if (!err)
@@ -502,11 +501,11 @@ static int tidy_region(struct tidy *t, bool has_ended)
 
     if (err)
         return err;
-    minute = oldest / MINUTE * MINUTE;
+    minute = oldest == INT64_MAX ? 0 : tidy_floor(oldest, MINUTE);
     if (oldest != INT64_MAX && (minute < region->rolled || minute + MINUTE <= due)) {
         err = tidy_minute(t, minute);
         if (!err && minute < region->rolled)
-            err = roll_block(t, minute / BLOCK * BLOCK);
+            err = roll_block(t, tidy_floor(minute, BLOCK));
         return err ? err : 1;
     }
     if (region->rolled > region->newest || region->rolled + BLOCK > due)

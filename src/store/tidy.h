@@ -7,6 +7,7 @@
 #define STORE_TIDY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 
@@ -21,6 +22,14 @@ enum {
 };
 extern const int tidy_levels[LEVEL_COUNT]; /* seconds per point */
 int tidy_row_seconds(size_t level);        /* seconds per row; of an index into tidy_levels */
+
+/* The last multiple of `length` that is not behind `second`, which may be negative. */
+static inline int64_t tidy_floor(int64_t second, int64_t length)
+{
+    int64_t rest = second % length;
+
+    return second - (rest < 0 ? rest + length : rest);
+}
 
 /* The same statement for the table of each level. */
 #define LEVEL_SQL(before, after)                                                                   \

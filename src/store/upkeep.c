@@ -111,7 +111,7 @@ static int forget_answers(struct store *s, int64_t now, struct diag *d)
 
 /* The run that ended first and may go: 1; 0: there is none. */
 struct oldest {
-    char id[STORE_ID_SIZE];
+    char id[SHORT_ID_SIZE];
     int64_t key;
     int64_t ended;
 };

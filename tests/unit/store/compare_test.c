@@ -99,7 +99,7 @@ TEST(compare_is_not_fooled_by_chance)
         struct store_compare ask = {.base = "run000000099", .least_percent = 0};
         struct agg aggs[] = {avg, p50, p99};
         struct store_comparison c;
-        char id[STORE_ID_SIZE];
+        char id[SHORT_ID_SIZE];
 
         if (i == 0)
             put_run(s, "run000000099", 1234, 300, 1);

@@ -9,10 +9,10 @@ static void round_trip(const struct sink *sink, size_t most)
     struct buf bytes = BUF_INIT(SIZE_MAX);
     struct sink back;
 
-    point_encode(sink, false, 0, &bytes);
+    point_encode(sink, &bytes);
     CHECK(bytes.len <= most);
     sink_init(&back, sink->type);
-    CHECK_EQ(point_add(&back, false, buf_str(&bytes)), 0);
+    CHECK_EQ(point_add(&back, buf_str(&bytes)), 0);
     CHECK(!back.is_empty);
     if (sink->type == METRIC_COUNTER)
         CHECK_NEAR(back.sum, sink->sum, 0);
@@ -24,13 +24,13 @@ static void round_trip(const struct sink *sink, size_t most)
     sink_deinit(&back);
     for (size_t cut = 0; cut < bytes.len; cut++) {
         sink_init(&back, sink->type);
-        CHECK_EQ(point_add(&back, false, str_from(bytes.data, cut)), ERR_SYNTAX);
+        CHECK_EQ(point_add(&back, str_from(bytes.data, cut)), ERR_SYNTAX);
         CHECK(back.is_empty);
         sink_deinit(&back);
     }
     buf_append_char(&bytes, 1);
     sink_init(&back, sink->type);
-    CHECK_EQ(point_add(&back, false, buf_str(&bytes)), ERR_SYNTAX);
+    CHECK_EQ(point_add(&back, buf_str(&bytes)), ERR_SYNTAX);
     sink_deinit(&back);
     buf_deinit(&bytes);
 }
@@ -56,31 +56,6 @@ TEST(points_are_small_and_exact)
         round_trip(&sink, 12);
         sink_deinit(&sink);
     }
-}
-
-TEST(points_of_vus_add_up_within_a_second)
-{
-    static const struct {
-        double value;
-        int64_t second;
-    } put[] = {{5, 2}, {3, 1}, {4, 2}, {9, 1}};
-    struct buf bytes = BUF_INIT(SIZE_MAX);
-    struct sink sum;
-
-    CHECK(point_adds_up(STR("vus")) && point_adds_up(STR("vus_max")) &&
-          !point_adds_up(STR("vusx")));
-    sink_init(&sum, METRIC_GAUGE);
-    for (size_t i = 0; i < COUNT_OF(put); i++) {
-        struct sink one;
-
-        sink_init(&one, METRIC_GAUGE);
-        sink_add(&one, put[i].value, 77 + (int64_t)i);
-        buf_reset(&bytes);
-        point_encode(&one, true, put[i].second, &bytes);
-        CHECK_EQ(point_add(&sum, true, buf_str(&bytes)), 0);
-    }
-    CHECK_NEAR(sum.gauge.value, 9, 0);
-    buf_deinit(&bytes);
 }
 
 TEST(rows_hold_points_by_slot)

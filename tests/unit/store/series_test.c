@@ -28,7 +28,7 @@ static void model_init(void)
     }
 }
 
-/* VUs of a second add up; everything else merges. */
+/* VUs take the place of what the second had; everything else merges. */
 static void model_add(size_t region, int64_t second, const struct window *w)
 {
     newest = second > newest ? second : newest;
@@ -36,10 +36,10 @@ static void model_add(size_t region, int64_t second, const struct window *w)
         struct sink *to = &model[region][second][i];
         const struct sink *from = &w->series[i].sink;
 
-        if (i == VUS && !to->is_empty && !from->is_empty)
-            to->gauge.value += from->gauge.value;
-        else
+        if (i != VUS)
             sink_merge(to, from);
+        else if (!from->is_empty)
+            *to = *from;
     }
 }
 
@@ -321,6 +321,69 @@ TEST(series_are_what_was_put_whatever_was_tidied)
     mem_free(late);
 }
 
+TEST(series_of_vus_add_up_over_windows_and_regions)
+{
+    struct store *s = fixture_open();
+    struct window *w[] = {fixture_window(), fixture_window()};
+    const struct window *windows[] = {w[0], w[1]};
+    struct store_query q = {.run = "run000000000", .aggs = &value, .agg_count = 1, .step = 1};
+    struct store_second at = {"run000000000", STR_INIT("eu"), 1};
+    struct store_columns got;
+
+    fixture_add_run(s, "run000000000");
+    sink_add(fixture_sink(w[0], VUS), 5, 70);
+    sink_add(fixture_sink(w[1], VUS), 7, 60);
+    CHECK_EQ(store_put_second(s, &at, windows, 2, NULL), 0);
+    at.region = STR("us");
+    CHECK_EQ(store_put_second(s, &at, windows, 2, NULL), 0);
+    CHECK_EQ(store_put_second(s, &at, windows, 1, NULL), 0); /* late: that is what it was */
+    q.where.metric = STR("vus");
+    for (int round = 0; round < 2; round++) {
+        CHECK_EQ(store_query(s, &q, &got, NULL), 0);
+        CHECK_EQ(got.rows, 2);
+        CHECK_NEAR(got.list[0].values[1], 12 + 5, 0);
+        store_columns_deinit(&got);
+        fixture_end_run(s, "run000000000", 1);
+        fixture_tidy_all(s);
+    }
+    window_free(w[0]);
+    window_free(w[1]);
+    store_close(s);
+}
+
+/* What setup() measures: not in charts, but in sums. */
+TEST(series_of_before_the_start)
+{
+    struct store *s = fixture_open();
+    struct store_where all = {.metric = STR("http_reqs")};
+    struct store_where run = {.metric = STR("http_reqs"), .to = 100};
+    struct store_query q = {.run = "run000000000", .aggs = &rate, .agg_count = 1, .step = 1};
+    struct store_sum_list sums;
+    struct store_columns got;
+
+    fixture_add_run(s, "run000000000");
+    fixture_put_value(s, "run000000000", "eu", -661, 1);
+    fixture_put_value(s, "run000000000", "eu", -1, 1);
+    q.where.metric = STR("http_reqs");
+    for (int round = 0; round < 3; round++) {
+        CHECK_EQ(store_sum(s, "run000000000", &all, &sums, NULL), 0);
+        CHECK_NEAR(sums.list[0].window->series[0].sink.sum, round ? 3 : 2, 0);
+        store_sum_list_deinit(&sums);
+        if (round == 0)
+            fixture_put_value(s, "run000000000", "eu", 0, 1);
+        if (round == 1)
+            fixture_end_run(s, "run000000000", 5);
+        fixture_tidy_all(s);
+    }
+    CHECK_EQ(store_sum(s, "run000000000", &run, &sums, NULL), 0);
+    CHECK_NEAR(sums.list[0].window->series[0].sink.sum, 1, 0);
+    store_sum_list_deinit(&sums);
+    CHECK_EQ(store_query(s, &q, &got, NULL), 0);
+    CHECK_EQ(got.rows, 1);
+    store_columns_deinit(&got);
+    store_close(s);
+}
+
 TEST(series_that_come_after_the_end_are_taken)
 {
     struct store *s = fixture_open();
@@ -417,8 +480,8 @@ TEST(series_are_refused_where_they_can_not_be)
     at.region = STR("");
     fixture_check_error(&d, store_put_second(s, &at, windows, 1, &d), ERR_INVALID, "region");
     at.region = STR("eu");
-    at.second = -1;
-    fixture_check_error(&d, store_put_second(s, &at, windows, 1, &d), ERR_LIMIT, "second -1");
+    at.second = STORE_MIN_SECOND - 1;
+    fixture_check_error(&d, store_put_second(s, &at, windows, 1, &d), ERR_LIMIT, "second -86401");
     sink_deinit(&one.sink);
     /* What was refused left nothing behind that is in the way. */
     fixture_put_value(s, "run000000000", "eu", 2, 1);

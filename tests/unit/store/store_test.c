@@ -534,19 +534,3 @@ TEST(store_keeps_runs_by_age_and_size)
     CHECK_EQ(store_check(s, NULL), 0);
     store_close(s);
 }
-
-/* --- ids ---------------------------------------------------------------------------------- */
-
-TEST(store_ids_sort_by_time)
-{
-    char last[STORE_ID_SIZE] = "";
-    char id[STORE_ID_SIZE];
-
-    for (int64_t i = 0; i < 100; i++) {
-        store_new_id((INT64_C(1700000000000) + i * i * 1000) * NSEC_PER_MSEC, id);
-        CHECK_EQ(strlen(id), STORE_ID_SIZE - 1);
-        CHECK_EQ(strspn(id, "0123456789abcdefghjkmnpqrstvwxyz"), STORE_ID_SIZE - 1);
-        CHECK(strcmp(last, id) < 0);
-        memcpy(last, id, sizeof last);
-    }
-}
