@@ -246,7 +246,7 @@ static void send_second(struct agent_run *r)
     add_own_metrics(r);
     r->was_saturated = is_saturated(r);
     r->windows[r->window_count++] = shard_take_window(r->shard);
-    s.data.second = r->second > 0 ? r->second - 1 : 0; /* a tick ends a second */
+    s.data.second = r->second > 0 ? r->second - 1 : -1; /* a tick ends a second */
     s.data.saturated = r->was_saturated;
     window_encode((const struct window *const *)r->windows, r->window_count,
                   max < WINDOW_MAX_BYTES ? max : WINDOW_MAX_BYTES, take_piece, &s);
@@ -278,7 +278,7 @@ static bool all_gave(const struct agent_run *r)
 void agent_data_tick(struct agent_part *p, struct run_tick *tick)
 {
     struct agent_run *r = p->owner;
-    /* What comes before the start (setup(), say) belongs to the first second. */
+    /* What comes before the start (setup(), say) has no second. */
     int64_t second = atomic_load(&run_get_state(p->run)->execution) ? tick->second : 0;
 
     if (p->is_fenced || r->is_detached)

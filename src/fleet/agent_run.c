@@ -71,6 +71,8 @@ static void describe_instance(struct agent_run *r, struct map *env, struct map *
     set_text(env, "K6_CLOUDRUN_LOAD_ZONE", config->region);
     set_number(env, "K6_CLOUDRUN_INSTANCE_ID", r->instance);
     set_text(env, "K6_CLOUDRUN_TEST_RUN_ID", r->id);
+    if (!map_has(env, STR("K6_CLOUDRUN_DISTRIBUTION")))
+        set_text(env, "K6_CLOUDRUN_DISTRIBUTION", config->region);
     set_text(tags, "load_zone", config->region);
     set_number(tags, "instance_id", r->instance);
 }
