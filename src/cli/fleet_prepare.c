@@ -24,6 +24,12 @@ enum { CHILD_SECONDS = 60, MAX_ERROR = 64 * 1024 };
 #define MAX_ARCHIVE ((size_t)512 * 1024 * 1024)
 #define CHILD_MEMORY ((rlim_t)8 * 1024 * 1024 * 1024)
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 const char *fleet_self(void)
 {
     static char path[PATH_MAX];
@@ -61,7 +67,8 @@ _Noreturn static void run_child(const char *folder, const char *input, int error
     const struct rlimit core = {0, 0};
 
     setrlimit(RLIMIT_CPU, &cpu);
-    setrlimit(RLIMIT_AS, &memory);
+    if (!SANITIZED) /* a sanitizer maps the whole address space */
+        setrlimit(RLIMIT_AS, &memory);
     setrlimit(RLIMIT_CORE, &core);
     alarm(2 * CHILD_SECONDS); /* also when it only waits */
     if (chdir(folder) != 0 || dup2(errors, STDERR_FILENO) < 0 || dup2(errors, STDOUT_FILENO) < 0)
