@@ -99,6 +99,12 @@ static void create_fiber(void *arg)
 
     offload_run(prepare_offloaded, c);
     if (c->code == 0) {
+        const char *name = json_string_value(json_object_get(c->wanted.extra, "name"));
+
+        if (name) { /* not that of the archive it came in */
+            mem_free(c->wanted.prepared->name);
+            c->wanted.prepared->name = mem_strdup(name);
+        }
         start_run(c);
     } else {
         shares_deinit(&c->wanted.shares);

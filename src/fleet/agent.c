@@ -18,6 +18,7 @@
 #define FIRST_TRIP_NSEC (100 * NSEC_PER_MSEC)
 #define TRIP_TIMEOUT (2 * NSEC_PER_SEC)
 #define STOP_NSEC (10 * NSEC_PER_SEC)
+#define STOP_LOOK (20 * NSEC_PER_MSEC)
 
 enum { FIRST_TRIPS = 10, ORDER_LIMIT = 64, NAME_MAX_LEN = 63 };
 
@@ -112,7 +113,7 @@ static void send_status(struct agent *a)
         status.emulated = (char *)(uintptr_t)a->config.emulated;
     status.order_seen = a->order_seen;
     if (a->is_stopping)
-        status.refused = (char *)(uintptr_t) "it is stopping";
+        status.refused = (char *)(uintptr_t)(a->has_left ? FLEET_LEFT : "it is stopping");
     if (a->run && !a->run->is_ending) {
         agent_run_status(a->run, &run);
         status.run = &run;
@@ -219,7 +220,7 @@ static void obey(struct agent *a, Gale__Fleet__Order *order)
     a->next_order = NULL;
     if (a->run) {
         /* An order for another run, or for none, while parts still run: they are not wanted. */
-        if (!a->run->is_ending)
+        if (!a->run->is_ending && agent_run_is_busy(a->run))
             log_printf(LOG_WARN, "run %s was given to others, or is over: stopping it", a->run->id);
         a->next_order = order;
         agent_run_end(a->run, true);
@@ -240,8 +241,6 @@ void agent_run_gone(struct agent *a)
     if (order)
         obey(a, order);
     agent_say(a);
-    if (a->is_stopping && a->on_stopped)
-        timer_start(a->config.loop, &a->stop_timer, clock_now());
 }
 
 static bool is_sound(const Gale__Fleet__Order *order)
@@ -306,7 +305,15 @@ static void stop_overdue(struct timer *timer)
 {
     struct agent *a = CONTAINER_OF(timer, struct agent, stop_timer);
     void (*fn)(void *arg) = a->on_stopped;
+    struct outbox_stats stats;
 
+    outbox_stats(a->outbox, &stats);
+    if (clock_now() < a->stop_deadline && (a->run || stats.waiting > 0)) {
+        timer_start(a->config.loop, timer, clock_now() + STOP_LOOK);
+        return;
+    }
+    a->has_left = true;
+    send_status(a);
     a->on_stopped = NULL;
     if (fn)
         fn(a->on_stopped_arg);
@@ -398,7 +405,8 @@ void agent_stop(struct agent *a, void (*done)(void *arg), void *arg)
     a->is_stopping = true;
     a->on_stopped = done;
     a->on_stopped_arg = arg;
-    timer_start(a->config.loop, &a->stop_timer, clock_now() + (a->run ? STOP_NSEC : 0));
+    a->stop_deadline = clock_now() + STOP_NSEC;
+    timer_start(a->config.loop, &a->stop_timer, clock_now());
     if (a->run)
         agent_run_end(a->run, false);
     send_status(a);

@@ -119,7 +119,8 @@ static void post(struct agent_run *r, Gale__Fleet__Data *data)
     data->sequence = ++r->sequence;
     data->late = !bus_is_up(r->agent->bus);
     message_pack(&data->base, &packed);
-    id = mem_printf("%s.%llu", r->agent->boot, (unsigned long long)data->sequence);
+    /* Sequences begin anew with each run. */
+    id = mem_printf("%s.%s.%llu", r->agent->boot, r->id, (unsigned long long)data->sequence);
     len = packed.len;
     outbox_add(r->agent->outbox, r->subject, id, data->sequence, buf_take(&packed), len);
     mem_free(id);

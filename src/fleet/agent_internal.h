@@ -45,6 +45,8 @@ struct agent {
     void *on_stopped_arg;
     struct timer stop_timer;
     bool is_stopping;
+    bool has_left;         /* everything is said */
+    int64_t stop_deadline; /* by then it ends, whatever waits */
     bool was_cut_off;
 };
 
@@ -123,6 +125,8 @@ struct agent_run *agent_run_new(struct agent *a, Gale__Fleet__Order *order);
 void agent_run_order(struct agent_run *r, Gale__Fleet__Order *order);
 /* Ends all parts; the run frees itself and calls agent_run_gone. `detach`: sends nothing more. */
 void agent_run_end(struct agent_run *r, bool detach);
+/* Whether a part has not come to its end. */
+bool agent_run_is_busy(const struct agent_run *r);
 /* Parts have moved on: gives them what they wait for. */
 void agent_run_drive(struct agent_run *r);
 /* Fills the message in; free with agent_run_status_free. */

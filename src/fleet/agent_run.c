@@ -329,6 +329,15 @@ static void end_if_over(struct agent_run *r)
     loop_post(r->agent->config.loop, free_run, r); /* not from within a hook of its runs */
 }
 
+bool agent_run_is_busy(const struct agent_run *r)
+{
+    for (const struct agent_part *p = r->parts; p; p = p->next) {
+        if (!p->is_over)
+            return true;
+    }
+    return false;
+}
+
 void agent_run_drive(struct agent_run *r)
 {
     for (struct agent_part *p = r->parts; p; p = p->next) {

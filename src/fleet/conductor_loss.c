@@ -211,7 +211,8 @@ void conductor_lost(struct conductor *c, const char *agent, const char *why, str
     for (size_t i = 0; i < count; i++) {
         struct conductor_part *p = c->parts[i];
 
-        if (!part_is_live(p) || strcmp(p->agent, agent) != 0 || p->is_ended)
+        if (!part_is_live(p) || strcmp(p->agent, agent) != 0 ||
+            (p->is_ended && p->stage >= GALE__FLEET__STAGE__STAGE_EXECUTED))
             continue;
         if (!said)
             conductor_say(c, FLEET_EVENT_LOST, p, "%s is lost: %s", agent, why);

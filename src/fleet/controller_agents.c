@@ -122,6 +122,17 @@ static bool is_sound(const Gale__Fleet__Status *s, const struct bus_message *m)
     return ok;
 }
 
+static void lose(struct controller *c, struct fleet_agent *a, const char *why, struct moment now)
+{
+    struct fleet_run *run = controller_run_of(c, a->id);
+
+    a->is_alive = false;
+    log_printf(LOG_WARN, "agent %s is gone: %s", a->id, why);
+    if (run && c->leads)
+        fleet_run_agent_lost(run, a->id, why, now);
+    controller_tell(c, &(struct controller_news){.kind = NEWS_AGENT});
+}
+
 static void hear(struct controller *c, const Gale__Fleet__Status *s)
 {
     struct fleet_agent *a = map_get(&c->agents, str_of(s->id));
@@ -144,6 +155,11 @@ static void hear(struct controller *c, const Gale__Fleet__Status *s)
     }
     a->heard_nsec = now.mono;
     take_status(a, s);
+    if (strcmp(s->refused, FLEET_LEFT) == 0) {
+        if (a->is_alive)
+            lose(c, a, "it was stopped", now);
+        return;
+    }
     if (!a->is_alive) {
         a->is_alive = true;
         a->since_wall_nsec = now.wall;
@@ -174,17 +190,12 @@ void controller_on_status(void *arg, const struct bus_message *m)
 
 /* --- time ----------------------------------------------------------------------------------- */
 
-static void lose(struct controller *c, struct fleet_agent *a, struct moment now)
+static void lose_silent(struct controller *c, struct fleet_agent *a, struct moment now)
 {
-    struct fleet_run *run = controller_run_of(c, a->id);
     char *why = mem_printf("not heard for %.1f s", nsec_to_sec(now.mono - a->heard_nsec));
 
-    a->is_alive = false;
-    log_printf(LOG_WARN, "agent %s is gone: %s", a->id, why);
-    if (run && c->leads)
-        fleet_run_agent_lost(run, a->id, why, now);
+    lose(c, a, why, now);
     mem_free(why);
-    controller_tell(c, &(struct controller_news){.kind = NEWS_AGENT});
 }
 
 void controller_check_agents(struct controller *c, struct moment now)
@@ -196,7 +207,7 @@ void controller_check_agents(struct controller *c, struct moment now)
         int64_t silent = now.mono - a->heard_nsec;
 
         if (a->is_alive && silent > c->config.agent_timeout_nsec)
-            lose(c, a, now);
+            lose_silent(c, a, now);
         else if (!a->is_alive && silent > SHOWN_NSEC)
             free_agent(map_remove(&c->agents, e->key));
     }

@@ -12,6 +12,9 @@
 /* What this gale speaks; a controller refuses agents of another (Status.protocol). */
 enum { FLEET_PROTOCOL = 1 };
 
+/* Status.refused of an agent's last status: it goes, in good order. */
+#define FLEET_LEFT "it has left"
+
 /* Initialises `out` with the message's bytes. */
 void message_pack(const ProtobufCMessage *message, struct buf *out);
 

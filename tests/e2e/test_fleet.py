@@ -45,6 +45,9 @@ def test_same_as_local(lab):
     assert "BY REGION" in result.stdout
     for region in ("us", "eu", "ap"):
         assert f"\n     {region} " in result.stdout, result.stdout
+    # The same agents again: nothing of the first run is left.
+    result, m = exported(lab, fleet, script, "-e", f"BASE={base}", "--regions", "us=50%,eu=50%")
+    assert result.code == 0 and m["iterations"]["count"] == 91, result.text
 
 
 def test_thresholds_cross(lab):
@@ -333,3 +336,19 @@ def test_agents_are_held_to_their_own_subjects(lab):
         data = b""
         while data.count(b"Permissions Violation") < 3:
             data += conn.recv(65536)
+
+
+def test_agent_that_is_stopped_leaves_in_good_order(lab):
+    """SIGTERM: what it measured is delivered, its load moves at once, and it ends with 0."""
+    base = lab.shop()
+    fleet = lab.fleet().with_regions(us=2)
+    script = lab.file("loop.js", LOOP % 6)
+    proc = fleet.start(script, "-e", f"BASE={base}", "--regions", "us=1/2", "--quiet")
+    run = fleet.wait_phase("running")
+    time.sleep(1.5)
+    fleet.agents["us-2"].send_signal(signal.SIGTERM)
+    assert fleet.agents["us-2"].wait(timeout=20) == 0
+    out, err = proc.communicate(timeout=60)
+    assert proc.returncode == 0, out + err
+    assert "us-2 is lost: it was stopped" in err and "runs on us-1" in err, err
+    assert fleet.get(f"/api/v1/runs/{run}")["windows"]["lost"] == 0
