@@ -2,6 +2,7 @@
  * test, and says how it went. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,12 @@
 #include "fleet/planner.h"
 #include "fleet/scoring.h"
 #include "loop/offload.h"
+#include "metrics/hist.h"
 #include "metrics/totals.h"
 #include "metrics/window.h"
 #include "output/baseline.h"
 #include "output/exemplars.h"
+#include "output/scrape.h"
 #include "script/script.h"
 
 /* --- signals ------------------------------------------------------------------------------ */
@@ -85,12 +88,34 @@ static int open_loop(struct session *s)
 
 /* --- while it runs ------------------------------------------------------------------------ */
 
+/* The second's p(95) of http_req_duration, over all workers and series. */
+static double second_p95(const struct run_tick *tick)
+{
+    struct hist *all = hist_new();
+    double p95;
+
+    for (size_t i = 0; i < tick->window_count; i++) {
+        const struct window *w = tick->windows[i];
+
+        for (size_t j = 0; w && j < w->count; j++) {
+            if (w->series[j].series->metric->id == METRIC_HTTP_REQ_DURATION &&
+                w->series[j].sink.hist)
+                hist_merge(all, w->series[j].sink.hist);
+        }
+    }
+    p95 = hist_count(all) ? hist_quantile(all, 0.95) : NAN;
+    hist_free(all);
+    return p95;
+}
+
 static void on_tick(void *arg, struct run_tick *tick)
 {
     struct session *s = arg;
     struct threshold_verdict verdict;
     int64_t run_nsec;
 
+    if (s->scrape && !tick->is_last)
+        scrape_tick(s->scrape, second_p95(tick));
     for (size_t i = 0; i < tick->window_count; i++) {
         if (!tick->windows[i])
             continue;
@@ -206,6 +231,7 @@ static void tear_down(struct session *s)
     for (size_t i = 0; i < s->output_count; i++)
         output_free(s->outputs[i]);
     mem_free((void *)s->outputs);
+    scrape_free(s->scrape);
     exemplars_free(s->exemplars);
     baseline_free(s->baseline);
     threshold_set_deinit(&s->thresholds);

@@ -20,6 +20,7 @@ struct baseline;
 struct exemplars;
 struct progress;
 struct rest;
+struct scrape;
 
 struct session {
     const struct args *args;
@@ -31,6 +32,7 @@ struct session {
     size_t output_count;
     bool needs_samples;
     bool needs_spans;
+    struct scrape *scrape;       /* NULL: no --scrape */
     struct exemplars *exemplars; /* NULL: not asked for */
     bool linger;
     char **system_tags; /* enabled, sorted; NULL at the end */

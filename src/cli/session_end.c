@@ -19,6 +19,7 @@
 #include "metrics/totals.h"
 #include "output/exemplars.h"
 #include "output/export.h"
+#include "output/scrape.h"
 
 /* --- the end ------------------------------------------------------------------------------ */
 
@@ -116,17 +117,18 @@ static void summarise(struct session *s)
     mem_free(unit);
 }
 
-/* After the summary, whoever has made that. */
-static void print_exemplars(struct session *s)
+/* Exemplars and the target's side: after the summary, whoever has made that. */
+static void print_findings(struct session *s)
 {
     struct buf out = BUF_INIT(SIZE_MAX);
     struct diag d = DIAG_INIT;
 
-    if (!s->exemplars)
-        return;
-    exemplars_text(s->exemplars, str_of(args_text(s->args, FLAG_TRACE_LINK, "")), &out);
+    if (s->exemplars)
+        exemplars_text(s->exemplars, str_of(args_text(s->args, FLAG_TRACE_LINK, "")), &out);
+    if (s->scrape && s->result.start_wall_nsec > 0)
+        scrape_text(s->scrape, &out);
     if (!print_out(buf_str(&out))) {
-        diag_set(&d, -errno, "can't write the exemplars to stdout: %s", err_text(-errno));
+        diag_set(&d, -errno, "can't write to stdout: %s", err_text(-errno));
         note_error(s, EXIT_CODE_OTHER, &d);
     }
     buf_deinit(&out);
@@ -164,7 +166,7 @@ void session_end(struct session *s)
 
     if (s->result.start_wall_nsec > 0)
         summarise(s);
-    print_exemplars(s);
+    print_findings(s);
     progress_free(s->progress, s->result.start_wall_nsec > 0);
     s->progress = NULL;
     stop_outputs(s);

@@ -14,6 +14,7 @@
 #include "metrics/totals.h"
 #include "metrics/window.h"
 #include "output/exemplars.h"
+#include "output/scrape.h"
 #include "script/script.h"
 
 /* k6-features.md THR-04: nothing of the kind is part of a series. */
@@ -114,6 +115,17 @@ static int set_up_summary(struct session *s, struct diag *d)
     return err;
 }
 
+static int set_up_scrape(struct session *s, struct diag *d)
+{
+    int err = 0;
+
+    if (s->args->value_count[FLAG_SCRAPE] > 0)
+        s->scrape = scrape_new(s->loop, get_env);
+    for (size_t i = 0; i < s->args->value_count[FLAG_SCRAPE] && err == 0; i++)
+        err = scrape_add(s->scrape, str_of(s->args->values[FLAG_SCRAPE][i]), d);
+    return err;
+}
+
 static int set_up_traces(struct session *s, struct diag *d)
 {
     const char *text = args_text(s->args, FLAG_TRACES_OUTPUT, "none");
@@ -152,7 +164,7 @@ int session_set_up(struct session *s)
                     : json_is_true(json_object_get(s->test.config, "linger"));
     if (network_read(s->args, false, &s->network, &d) || set_up_metrics(s, &d) ||
         session_load_baseline(s, &d) || set_up_summary(s, &d) || set_up_outputs(s, &d) ||
-        set_up_traces(s, &d))
+        set_up_traces(s, &d) || set_up_scrape(s, &d))
         return load_fail(EXIT_CODE_CONFIG, &d);
     return 0;
 }
