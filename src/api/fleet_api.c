@@ -7,6 +7,7 @@
 #include "api/fleet_live.h"
 #include "api/fleet_views.h"
 #include "api/server.h"
+#include "api/stored.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -15,7 +16,7 @@
 #include "loop/fiber.h"
 #include "loop/offload.h"
 
-enum { MAX_BODY = 64 * 1024 * 1024, MAX_CONNECTIONS = 1024, PATH_PARTS = 6 };
+enum { MAX_BODY = 64 * 1024 * 1024, MAX_CONNECTIONS = 1024, PATH_PARTS = 8 };
 
 struct fleet_api {
     struct fleet_api_config config;
@@ -168,18 +169,6 @@ static void create_run(struct fleet_api *api, struct api_request *r)
 
 /* --- one run -------------------------------------------------------------------------------- */
 
-static void list_runs(struct fleet_api *api, struct api_request *r)
-{
-    struct fleet_run **runs;
-    size_t count = controller_runs(api->config.controller, &runs);
-    json_t *items = json_array();
-
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(items, view_run(runs[i]));
-    mem_free((void *)runs);
-    api_answer_json(r, 200, json_pack("{s:o, s:n}", "items", items, "next"));
-}
-
 static void stop_run(struct fleet_api *api, struct api_request *r, struct fleet_run *run)
 {
     struct str body = api_body(r);
@@ -249,10 +238,15 @@ static void export(struct api_request *r, const struct fleet_run *run, const cha
 static void route_run(struct fleet_api *api, struct api_request *r, char **path, size_t count)
 {
     struct fleet_run *run = controller_find_run(api->config.controller, path[3]);
+    const struct stored_context stored = {api->config.keeper, api->config.controller};
     const char *what = count > 4 ? path[4] : "";
     bool is_get = strcmp(api_method(r), "GET") == 0;
 
-    if (!run)
+    if (is_get && (strcmp(what, "series") == 0 || strcmp(what, "metrics") == 0))
+        stored_metrics(&stored, r, path);
+    else if (!run && is_get)
+        stored_run(&stored, r, path, count);
+    else if (!run)
         not_found(r, "run", path[3]);
     else if (strcmp(what, "stop") == 0 && strcmp(api_method(r), "POST") == 0)
         stop_run(api, r, run);
@@ -339,15 +333,18 @@ static void route(struct fleet_api *api, struct api_request *r, char **path, siz
 {
     const char *method = api_method(r);
     bool is_get = strcmp(method, "GET") == 0;
+    const struct stored_context stored = {api->config.keeper, api->config.controller};
 
     if (count < 3 || strcmp(path[0], "api") != 0 || strcmp(path[1], "v1") != 0)
         not_found(r, "page", api_path(r));
     else if (strcmp(path[2], "runs") == 0 && count > 3)
         route_run(api, r, path, count);
     else if (strcmp(path[2], "runs") == 0 && is_get)
-        list_runs(api, r);
+        stored_list_runs(&stored, r);
     else if (strcmp(path[2], "runs") == 0 && strcmp(method, "POST") == 0)
         create_run(api, r);
+    else if (strcmp(path[2], "tests") == 0 && is_get)
+        stored_tests(&stored, r, path, count);
     else if (strcmp(path[2], "agents") == 0 && is_get && count == 3)
         api_answer_json(r, 200, view_agents(api->config.controller));
     else if (strcmp(path[2], "regions") == 0 && is_get && count == 3)

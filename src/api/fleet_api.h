@@ -8,10 +8,12 @@
 
 struct controller;
 struct fleet_api;
+struct keeper;
 struct loop;
 
 struct fleet_api_config {
     struct controller *controller;
+    struct keeper *keeper; /* the store */
     struct loop *loop;
     const char *address; /* host:port */
     const char *token;   /* who shows it may do everything; NULL: everybody may */

@@ -1,10 +1,13 @@
 /* gale controller: the fleet's head, until a signal ends it. */
+#include <errno.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/fleet_api.h"
+#include "api/keeper.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/err.h"
@@ -32,6 +35,7 @@ struct controller_command {
     const struct args *args;
     struct nats_server *nats; /* NULL: somebody else's */
     struct controller *controller;
+    struct keeper *keeper;
     struct fleet_api *api;
     char *name;
     char *url;
@@ -160,6 +164,7 @@ static int start_api(struct controller_command *c, struct diag *d)
 {
     struct fleet_api_config config = {
         .controller = c->controller,
+        .keeper = c->keeper,
         .loop = c->service.loop,
         .address = args_text(c->args, FLAG_LISTEN, "127.0.0.1:6580"),
         .token = args_text(c->args, FLAG_TOKEN, NULL),
@@ -170,6 +175,20 @@ static int start_api(struct controller_command *c, struct diag *d)
         log_printf(LOG_INFO, "API and dashboard on http://%.*s:%d",
                    (int)(strrchr(config.address, ':') - config.address), config.address,
                    fleet_api_port(c->api));
+    return err;
+}
+
+static int open_store(struct controller_command *c, struct diag *d)
+{
+    const char *data = args_text(c->args, FLAG_DATA, "gale-data");
+    char *path = mem_printf("%s/gale.db", data);
+    int err;
+
+    if (mkdir(data, 0700) != 0 && errno != EEXIST)
+        err = diag_set(d, -errno, "flag --data: %s can't be made: %s", data, strerror(errno));
+    else
+        err = keeper_open(path, c->controller, &c->keeper, d);
+    mem_free(path);
     return err;
 }
 
@@ -192,6 +211,8 @@ static int start(struct controller_command *c, struct diag *d)
     config.bus.name = c->name;
     if (err == 0)
         err = controller_start(&config, &c->controller, d);
+    if (err == 0)
+        err = open_store(c, d);
     return err ? err : start_api(c, d);
 }
 
@@ -210,6 +231,7 @@ int cmd_controller(const struct args *args)
     else
         service_run(&c.service);
     fleet_api_stop(c.api);
+    keeper_close(c.keeper);
     controller_free(c.controller);
     nats_server_stop(c.nats);
     timer_stop(c.service.loop, &c.look);

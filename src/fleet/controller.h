@@ -22,6 +22,7 @@
 #include "fleet/prepared.h"
 
 struct controller;
+struct window;
 
 /* Something that watchers may want to show. Valid during the call. */
 enum controller_news_kind {
@@ -31,6 +32,7 @@ enum controller_news_kind {
     NEWS_EVENT,      /* run, event */
     NEWS_LOG,        /* run, log */
     NEWS_SECOND,     /* run, second: its numbers are there, or have changed */
+    NEWS_WINDOW,     /* run, second, region, window: to be added to what that second has */
     NEWS_THRESHOLDS, /* run: they were judged anew */
 };
 struct controller_news {
@@ -40,6 +42,8 @@ struct controller_news {
     const struct fleet_log *log;
     int64_t second;
     bool is_late; /* of NEWS_SECOND */
+    const char *region;
+    const struct window *window;
 };
 struct controller_watch {
     void (*fn)(void *arg, const struct controller_news *news);
@@ -123,6 +127,10 @@ struct fleet_run *controller_find_run(const struct controller *c, const char *id
 size_t controller_runs(const struct controller *c, struct fleet_run ***out);
 void controller_stop_run(struct controller *c, struct fleet_run *run, enum run_abort_reason reason,
                          const char *message);
+/* Whoever keeps what a run measured holds it: its data and its record then stay on the bus, for a
+ * successor, until everything is kept and it is released. */
+void controller_hold_run(struct controller *c, struct fleet_run *run);
+void controller_release_run(struct controller *c, struct fleet_run *run);
 /* Of one that is over. */
 void controller_forget_run(struct controller *c, struct fleet_run *run);
 

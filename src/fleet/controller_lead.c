@@ -162,7 +162,7 @@ void controller_save_run(struct controller *c, struct fleet_run *r)
     struct bus_entry entry;
     struct buf record;
 
-    if (!c->leads)
+    if (!c->leads || (r->is_over && r->is_held))
         return;
     if (r->is_over) {
         if (bus_bucket_delete(c->bus, RUNS_BUCKET, str_of(r->id), on_saved, c) < 0)

@@ -87,7 +87,7 @@ int controller_plan(struct controller *c, const struct prepared *prepared,
 
 void controller_add_run(struct controller *c, struct fleet_run *r)
 {
-    while (c->run_count >= KEPT_RUNS && c->runs[0]->is_over)
+    while (c->run_count >= KEPT_RUNS && c->runs[0]->is_over && !c->runs[0]->is_held)
         controller_forget_run(c, c->runs[0]);
     c->runs = mem_reallocarray((void *)c->runs, c->run_count + 1, sizeof(struct fleet_run *));
     c->runs[c->run_count++] = r;
@@ -167,6 +167,22 @@ void controller_stop_run(struct controller *c, struct fleet_run *run, enum run_a
     fleet_run_stop(run, reason, message);
     controller_save_run(c, run);
     controller_send_orders(c, controller_now());
+}
+
+void controller_hold_run(struct controller *c, struct fleet_run *run)
+{
+    (void)c;
+    run->is_held = true;
+}
+
+void controller_release_run(struct controller *c, struct fleet_run *run)
+{
+    run->is_held = false;
+    if (!run->is_over)
+        return;
+    controller_save_run(c, run);
+    if (run->data)
+        fleet_run_forget_data(run);
 }
 
 void controller_forget_run(struct controller *c, struct fleet_run *run)

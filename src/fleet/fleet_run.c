@@ -135,8 +135,9 @@ static void on_window(void *arg, int64_t second, const char *region, const struc
 {
     struct fleet_run *r = arg;
 
-    (void)region;
-    (void)w;
+    if (region)
+        tell(r, (struct controller_news){
+                    .kind = NEWS_WINDOW, .second = second, .region = region, .window = w});
     if (is_late)
         tell(r, (struct controller_news){.kind = NEWS_SECOND, .second = second, .is_late = true});
 }
@@ -408,7 +409,7 @@ static void say_crossed(struct fleet_run *r)
     buf_deinit(&names);
 }
 
-static void forget_data(struct fleet_run *r)
+void fleet_run_forget_data(struct fleet_run *r)
 {
     char *subject = mem_printf("gale.agent.*.data.%s", r->id);
 
@@ -630,8 +631,8 @@ void fleet_run_tick(struct fleet_run *r, struct moment now)
 {
     collector_tick(r->collector, run_time(r));
     conductor_tick(r->conductor, now);
-    if (r->is_over && r->data)
-        forget_data(r);
+    if (r->is_over && r->data && !r->is_held)
+        fleet_run_forget_data(r);
     if (r->is_dirty) {
         r->is_dirty = false;
         r->config.changed(r->config.arg, r);

@@ -90,6 +90,7 @@ struct fleet_run {
 
     struct conductor_outcome outcome;
     bool is_over;
+    bool is_held; /* somebody has not yet kept all of it */
 };
 
 /* Takes the request over. NULL and a message when its thresholds don't compile. */
@@ -112,6 +113,9 @@ void fleet_run_tick(struct fleet_run *r, struct moment now);
 void fleet_run_order(const struct fleet_run *r, const char *agent, Gale__Fleet__Order *out);
 bool fleet_run_has_agent(const struct fleet_run *r, const char *agent);
 void fleet_run_stop(struct fleet_run *r, enum run_abort_reason reason, const char *message);
+
+/* What the bus has of it. Once it is over. */
+void fleet_run_forget_data(struct fleet_run *r);
 
 uint64_t fleet_run_epoch(const struct fleet_run *r);
 

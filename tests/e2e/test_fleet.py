@@ -299,8 +299,10 @@ def test_two_controllers(lab):
     base = lab.shop()
     fleet = lab.fleet()
     nats = fleet.nats
-    other = fleet.spawn("second", "controller", "--nats", nats, "--listen", "127.0.0.1:0")
-    third = fleet.spawn("third", "controller", "--nats", nats, "--listen", "127.0.0.1:0")
+    other = fleet.spawn("second", "controller", "--nats", nats, "--listen", "127.0.0.1:0",
+                        "--data", lab.dir / "second")
+    third = fleet.spawn("third", "controller", "--nats", nats, "--listen", "127.0.0.1:0",
+                        "--data", lab.dir / "third")
     second_url = fleet.find("API and dashboard on (http://[^ \"]+)", "second")
     fleet.with_regions(us=1, eu=1)
     assert fleet.find("leading the fleet")

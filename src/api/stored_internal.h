@@ -1,0 +1,44 @@
+/* One answer from the store. Internal to src/api. */
+#ifndef API_STORED_INTERNAL_H
+#define API_STORED_INTERNAL_H
+
+#include <jansson.h>
+
+#include "api/stored.h"
+#include "base/arena.h"
+#include "base/diag.h"
+#include "store/store.h"
+
+enum { STORED_PARTS = 7, STORED_PARAMS = 20 };
+
+struct stored {
+    struct stored_context context;
+    struct api_request *request; /* NULL: the client has left */
+    struct arena arena;
+    const char *path[STORED_PARTS]; /* "" where there is none */
+    const char *params[STORED_PARAMS];
+    int (*read)(struct store *s, void *arg, struct diag *d); /* arg: this */
+    void (*finish)(struct stored *q); /* on the loop, after a reading that went well; or NULL */
+    json_t *json;                     /* the answer; or */
+    const char *type;                 /* its type, and */
+    const char *text;                 /* the answer's bytes, in the arena */
+    size_t len;
+    const char *next; /* a page's cursor; NULL: none */
+};
+
+/* Reads on a fiber, then answers. */
+void stored_start(const struct stored_context *c, struct api_request *r, char *const *path,
+                  size_t count, int (*read)(struct store *s, void *arg, struct diag *d),
+                  void (*finish)(struct stored *q));
+/* Of the query; NULL: not there. */
+const char *stored_param(const struct stored *q, const char *name);
+/* A number of the query between its bounds, or what it is without. ERR_INVALID. */
+MUST_USE int stored_number(const struct stored *q, const char *name, int64_t *out, int64_t max,
+                           struct diag *d);
+/* "a,b" as a JSON array of texts; NULL stays NULL. */
+const char *stored_words(struct stored *q, const char *text);
+MUST_USE int stored_page(const struct stored *q, struct store_page *out, struct diag *d);
+/* Wraps q->json's items: with the cursor when there are `more`. */
+void stored_end_page(struct stored *q, const struct store_page *page, int more);
+
+#endif

@@ -1,0 +1,164 @@
+/* Tests and the versions of their scripts. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/fleet_views.h"
+#include "api/server.h"
+#include "api/stored_internal.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "store/test.h"
+
+static json_t *parsed(const char *text)
+{
+    json_t *json = json_loads(text && text[0] ? text : "{}", 0, NULL);
+
+    return json ? json : json_object();
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text && text[0] ? json_string(text) : json_null();
+}
+
+static json_t *test_json(const struct store_test *t)
+{
+    json_t *last = !t->last_run.id
+                       ? json_null()
+                       : json_pack("{s:s, s:s, s:o, s:o}", "id", t->last_run.id, "phase",
+                                   t->last_run.phase, "result", text_or_null(t->last_run.result),
+                                   "started_at", view_time(t->last_run.started));
+
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "id", t->id, "name", t->name,
+        "description", t->description ? t->description : "", "labels", parsed(t->labels),
+        "created_at", view_time(t->created), "updated_at", view_time(t->updated), "latest_version",
+        t->latest_version ? json_integer(t->latest_version) : json_null(), "run_count",
+        (json_int_t)t->run_count, "baseline", text_or_null(t->baseline), "last_run", last);
+}
+
+static void add_test(void *arg, const struct store_test *t)
+{
+    json_array_append_new(((struct stored *)arg)->json, test_json(t));
+}
+
+static void set_test(void *arg, const struct store_test *t)
+{
+    ((struct stored *)arg)->json = test_json(t);
+}
+
+static json_t *version_json(const struct store_version *v)
+{
+    char hash[2 * STORE_SHA256_SIZE + 1];
+    json_t *json;
+
+    for (size_t i = 0; i < STORE_SHA256_SIZE; i++)
+        snprintf(hash + 2 * i, 3, "%02x", v->sha256[i]);
+    json = json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:s}", "version", (json_int_t)v->version,
+                     "kind", v->kind, "filename", v->filename, "bytes", (json_int_t)v->bytes,
+                     "sha256", hash, "created_at", view_time(v->created), "created_by",
+                     v->created_by ? v->created_by : "");
+    if (v->found && strlen(v->found) > 2)
+        json_object_set_new(json, "found", parsed(v->found));
+    return json;
+}
+
+static void add_version(void *arg, const struct store_version *v)
+{
+    json_array_append_new(((struct stored *)arg)->json, version_json(v));
+}
+
+static void set_version(void *arg, const struct store_version *v)
+{
+    ((struct stored *)arg)->json = version_json(v);
+}
+
+static void set_content(void *arg, struct str content)
+{
+    struct stored *q = arg;
+
+    q->text = arena_str(&q->arena, content).ptr;
+    q->len = content.len;
+}
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+static int read_tests(struct store *s, struct stored *q, struct diag *d)
+{
+    struct store_test_filter filter = {.text = stored_param(q, "q")};
+    struct store_page page;
+    int more = stored_page(q, &page, d);
+
+    if (more)
+        return more;
+    q->json = json_array();
+    more = store_list_tests(s, &filter, &page, add_test, q, d);
+    if (more < 0)
+        return more;
+    stored_end_page(q, &page, more);
+    return 0;
+}
+
+static int read_versions(struct store *s, struct stored *q, struct diag *d)
+{
+    struct store_page page;
+    int more = stored_page(q, &page, d);
+
+    if (more)
+        return more;
+    q->json = json_array();
+    more = store_list_versions(s, q->path[3], &page, add_version, q, d);
+    if (more < 0)
+        return more;
+    stored_end_page(q, &page, more);
+    return 0;
+}
+
+static void name_type(void *arg, const struct store_version *v)
+{
+    struct stored *q = arg;
+    bool typed = str_ends_with(str_of(v->filename), STR(".ts"));
+
+    q->type = strcmp(v->kind, "archive") == 0 ? "application/x-tar"
+              : typed                         ? "text/typescript"
+                                              : "text/javascript";
+}
+
+static int read_version(struct store *s, struct stored *q, struct diag *d)
+{
+    uint64_t version = 0;
+    int err;
+
+    if (strcmp(q->path[5], "latest") != 0 &&
+        (!str_to_u64(str_of(q->path[5]), &version) || version == 0 || version > INT32_MAX))
+        return diag_set(d, ERR_NOT_FOUND, "there is no version '%s': a number from 1 on, or latest",
+                        q->path[5]);
+    if (q->path[6][0] == '\0')
+        return store_get_version(s, q->path[3], (int64_t)version, set_version, q, d);
+    err = store_get_version(s, q->path[3], (int64_t)version, name_type, q, d);
+    return err ? err : store_get_content(s, q->path[3], (int64_t)version, set_content, q, d);
+}
+
+static int read_any(struct store *s, void *arg, struct diag *d)
+{
+    struct stored *q = arg;
+    bool versions = strcmp(q->path[4], "versions") == 0;
+
+    if (q->path[3][0] == '\0')
+        return read_tests(s, q, d);
+    if (q->path[4][0] == '\0')
+        return store_get_test(s, q->path[3], set_test, q, d);
+    if (versions && q->path[5][0] == '\0')
+        return read_versions(s, q, d);
+    if (versions && (q->path[6][0] == '\0' || strcmp(q->path[6], "content") == 0))
+        return read_version(s, q, d);
+    return diag_set(d, ERR_NOT_FOUND, "there is no page tests/%s/%s", q->path[3], q->path[4]);
+}
+
+void stored_tests(const struct stored_context *c, struct api_request *r, char *const *path,
+                  size_t count)
+{
+    if (count > 6 && strcmp(path[6], "content") == 0)
+        api_add_header(r, "Content-Disposition", "attachment");
+    stored_start(c, r, path, count, read_any, NULL);
+}
