@@ -111,7 +111,7 @@ static void new_region(struct dictionary *dict, struct str name, int64_t newest,
 
     dict->regions = mem_reallocarray(dict->regions, dict->region_count + 1, sizeof *region);
     region = &dict->regions[dict->region_count++];
-    *region = (struct dict_region){arena_str(&dict->_arena, name), newest, rolled};
+    *region = (struct dict_region){arena_str(&dict->_arena, name), newest, rolled, 0};
     map_set(&dict->_by_region, region->name, (void *)(uintptr_t)dict->region_count);
 }
 

@@ -34,6 +34,8 @@ struct dict_region {
     struct str name; /* NUL-terminated */
     int64_t newest;  /* the newest second; -1: none */
     int64_t rolled;  /* seconds before are in rows of all levels */
+    /* The next series whose ten minutes from `rolled` on are to be rolled; the writer's. */
+    uint32_t roll_next;
 };
 
 struct dictionary {

@@ -9,109 +9,17 @@
 #include "store/dictionary.h"
 #include "store/memory.h"
 #include "store/point.h"
+#include "store/roll.h"
+#include "store/rows.h"
 #include "store/sql.h"
+
+enum { ROLL_SERIES = 500 /* at a time: some hundred milliseconds */ };
 
 const int tidy_levels[LEVEL_COUNT] = {1, 10, 60, 600};
 
 int tidy_row_seconds(size_t level)
 {
     return level == 0 ? MINUTE : BLOCK;
-}
-
-struct tidy {
-    struct store *store;
-    struct dictionary *dict;
-    int64_t region;
-    struct diag *diag;
-};
-
-static int damaged(const struct tidy *t)
-{
-    return diag_set(t->diag, -EBADMSG, "%s: windows of a run are damaged: restore a backup",
-                    t->store->path);
-}
-
-/* --- rows of series ----------------------------------------------------------------------- */
-
-static int put_row(const struct tidy *t, size_t level, uint32_t series, int64_t start,
-                   struct str row)
-{
-    static const char *const texts[LEVEL_COUNT] =
-        LEVEL_SQL("INSERT INTO ", " (run, series, region, start, points) VALUES (?, ?, ?, ?, ?) "
-                                  "ON CONFLICT DO UPDATE SET points = excluded.points");
-    struct sql q = sql(t->store, texts[level]);
-
-    sql_int(&q, t->dict->run);
-    sql_int(&q, series);
-    sql_int(&q, t->region);
-    sql_int(&q, start);
-    sql_blob(&q, row);
-    return sql_run(&q, t->diag);
-}
-
-/* Appends the minute's row to `out` (empty: there is none). */
-static int get_minute(const struct tidy *t, uint32_t series, int64_t minute, struct buf *out)
-{
-    struct sql q = sql(t->store, "SELECT points FROM points_1 WHERE run = ? AND series = ? "
-                                 "AND region = ? AND start = ?");
-    int err;
-
-    sql_int(&q, t->dict->run);
-    sql_int(&q, series);
-    sql_int(&q, t->region);
-    sql_int(&q, minute);
-    err = sql_row(&q, t->diag);
-    if (err > 0) {
-        buf_append_str(out, sql_get_blob(&q));
-        sql_end(&q);
-        err = 0;
-    }
-    return err;
-}
-
-/* Adds a row's points to the sinks of their slots. */
-static int add_row(const struct tidy *t, struct str row, struct sink *sinks, size_t count,
-                   uint64_t slot_seconds)
-{
-    struct row_reader r;
-    struct str point;
-    int more;
-
-    if (row_open(&r, row) < 0 || r.is_alias)
-        return damaged(t);
-    while ((more = row_next(&r, &point)) > 0) {
-        if (r.slot / slot_seconds >= count || point_add(&sinks[r.slot / slot_seconds], point) < 0)
-            return damaged(t);
-    }
-    return more < 0 ? damaged(t) : 0;
-}
-
-static void encode_sinks(const struct sink *sinks, size_t count, struct buf *out)
-{
-    struct buf point = BUF_INIT(SIZE_MAX);
-    struct row_writer row;
-
-    row_begin(&row, out);
-    for (size_t i = 0; i < count; i++) {
-        if (sinks[i].is_empty)
-            continue;
-        buf_reset(&point);
-        point_encode(&sinks[i], &point);
-        row_put(&row, i, buf_str(&point));
-    }
-    buf_deinit(&point);
-}
-
-static void init_sinks(struct sink *sinks, size_t count, enum metric_type type)
-{
-    for (size_t i = 0; i < count; i++)
-        sink_init(&sinks[i], type);
-}
-
-static void deinit_sinks(struct sink *sinks, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        sink_deinit(&sinks[i]);
 }
 
 /* --- a minute ----------------------------------------------------------------------------- */
@@ -131,6 +39,7 @@ struct minute {
     struct buf bytes;
     struct ref *refs;
     size_t count;
+    bool is_rolled; /* its ten minutes are: rows of longer points are to be made again */
 };
 
 static int by_place(const void *a, const void *b)
@@ -156,10 +65,10 @@ static int take_second(struct minute *m, int64_t second, struct str row)
 
     buf_append_str(&m->bytes, row);
     if (row_open(&r, row) < 0 || r.is_alias)
-        return damaged(m->t);
+        return rows_damaged(m->t);
     while ((more = row_next(&r, &point)) > 0) {
         if (r.slot >= m->t->dict->series_count || point.len > UINT32_MAX)
-            return damaged(m->t);
+            return rows_damaged(m->t);
         if ((m->count & (m->count - 1)) == 0)
             m->refs = mem_reallocarray(m->refs, m->count ? m->count * 2 : 1, sizeof *m->refs);
         m->refs[m->count++] = (struct ref){
@@ -170,7 +79,7 @@ static int take_second(struct minute *m, int64_t second, struct str row)
             .at = base + (size_t)(point.ptr - row.ptr),
         };
     }
-    return more < 0 ? damaged(m->t) : 0;
+    return more < 0 ? rows_damaged(m->t) : 0;
 }
 
 static int load_minute(struct minute *m)
@@ -211,18 +120,18 @@ static int put_merged(const struct minute *m, uint32_t series, struct str old,
     struct buf row = BUF_INIT(SIZE_MAX);
     int err = 0;
 
-    init_sinks(sinks, MINUTE, metric->metric.type);
+    sinks_init(sinks, MINUTE, metric->metric.type);
     if (old.len)
-        err = add_row(m->t, old, sinks, MINUTE, 1);
+        err = rows_add(m->t, old, sinks, MINUTE, 1);
     for (size_t i = 0; !err && i < count; i++) {
         if (point_add(&sinks[refs[i].slot], ref_bytes(m, &refs[i])) < 0)
-            err = damaged(m->t);
+            err = rows_damaged(m->t);
     }
     if (!err) {
-        encode_sinks(sinks, MINUTE, &row);
-        err = put_row(m->t, 0, series, m->start, buf_str(&row));
+        rows_encode(sinks, MINUTE, &row);
+        err = rows_put(m->t, 0, series, m->start, buf_str(&row));
     }
-    deinit_sinks(sinks, MINUTE);
+    sinks_deinit(sinks, MINUTE);
     buf_deinit(&row);
     return err;
 }
@@ -237,7 +146,7 @@ static int put_copied(const struct minute *m, uint32_t series, const struct ref 
     row_begin(&row, &out);
     for (size_t i = 0; i < count; i++)
         row_put(&row, refs[i].slot, ref_bytes(m, &refs[i]));
-    err = put_row(m->t, 0, series, m->start, buf_str(&out));
+    err = rows_put(m->t, 0, series, m->start, buf_str(&out));
     buf_deinit(&out);
     return err;
 }
@@ -246,7 +155,7 @@ static int put_series(const struct minute *m, const struct ref *refs, size_t cou
 {
     struct buf old = BUF_INIT(SIZE_MAX);
     bool is_simple = true;
-    int err = get_minute(m->t, refs->series, m->start, &old);
+    int err = rows_get_minute(m->t, refs->series, m->start, &old);
 
     for (size_t i = 1; i < count; i++)
         is_simple = is_simple && refs[i].slot != refs[i - 1].slot;
@@ -264,24 +173,31 @@ static int put_total(const struct minute *m, const struct ref *refs, size_t coun
     bool is_one = refs[0].series == refs[count - 1].series;
     struct buf old = BUF_INIT(SIZE_MAX);
     struct row_reader r = {.is_alias = false};
-    int err = get_minute(m->t, total, m->start, &old);
+    int err = rows_get_minute(m->t, total, m->start, &old);
 
     if (!err && old.len && row_open(&r, buf_str(&old)) < 0)
-        err = damaged(m->t);
+        err = rows_damaged(m->t);
     if (!err && is_one && (old.len == 0 || (r.is_alias && r.alias == refs->series))) {
         buf_reset(&old);
         row_alias(&old, refs->series);
-        err = put_row(m->t, 0, total, m->start, buf_str(&old));
+        err = rows_put(m->t, 0, total, m->start, buf_str(&old));
     } else if (!err) {
         if (r.is_alias) {
             buf_reset(&old);
-            err = get_minute(m->t, r.alias, m->start, &old);
+            err = rows_get_minute(m->t, r.alias, m->start, &old);
         }
         if (!err)
             err = put_merged(m, total, buf_str(&old), refs, count);
     }
     buf_deinit(&old);
     return err;
+}
+
+static int roll_again(const struct minute *m, uint32_t series)
+{
+    int err = m->is_rolled ? roll_series(m->t, series, tidy_floor(m->start, BLOCK)) : 0;
+
+    return err < 0 ? err : 0;
 }
 
 /* All of one metric: its total first, which looks at rows as they were. */
@@ -295,9 +211,12 @@ static int put_metric(const struct minute *m, const struct ref *refs, size_t cou
         while (i + n < count && refs[i + n].series == refs[i].series)
             n++;
         err = put_series(m, refs + i, n);
+        if (!err)
+            err = roll_again(m, refs[i].series);
         i += n;
     }
-    return err;
+    /* Last: it may be an alias of a row that is there by now. */
+    return err ? err : roll_again(m, m->t->dict->series[refs->series].metric->total);
 }
 
 static int forget_seconds(const struct tidy *t, int64_t from, int64_t to)
@@ -317,6 +236,7 @@ static int tidy_minute(struct tidy *t, int64_t start)
     struct minute m = {.t = t, .start = start, .bytes = BUF_INIT(SIZE_MAX)};
     int err = load_minute(&m);
 
+    m.is_rolled = start < t->dict->regions[t->region].rolled;
     for (size_t i = 0; !err && i < m.count;) {
         size_t n = 1;
 
@@ -332,140 +252,15 @@ static int tidy_minute(struct tidy *t, int64_t start)
     return err;
 }
 
-/* --- ten minutes -------------------------------------------------------------------------- */
+/* --- what is due -------------------------------------------------------------------------- */
 
-/* A series' ten minutes: its rows one after another, and whose they are. */
-struct block {
-    struct buf rows;
-    struct {
-        size_t at;
-        size_t len;
-        int64_t start;
-    } minutes[BLOCK / MINUTE];
-    size_t count;
-    bool is_alias; /* all are aliases of `alias` */
-    uint32_t alias;
-};
-
-static int load_block(const struct tidy *t, uint32_t series, int64_t start, struct block *b)
+static int oldest_second(const struct tidy *t, int64_t *out)
 {
-    struct sql q = sql(t->store, "SELECT start, points FROM points_1 WHERE run = ? AND series = ? "
-                                 "AND region = ? AND start >= ? AND start < ?");
-    int err;
+    struct sql q = sql(t->store, "SELECT min(second) FROM seconds WHERE run = ? AND region = ?");
 
-    b->count = 0;
-    b->is_alias = true;
-    buf_reset(&b->rows);
     sql_int(&q, t->dict->run);
-    sql_int(&q, series);
     sql_int(&q, t->region);
-    sql_int(&q, start);
-    sql_int(&q, start + BLOCK);
-    while ((err = sql_row(&q, t->diag)) > 0 && b->count < COUNT_OF(b->minutes)) {
-        int64_t minute = sql_get_int(&q);
-        struct str row = sql_get_blob(&q);
-        struct row_reader r;
-
-        if (row_open(&r, row) < 0) {
-            err = damaged(t);
-            break;
-        }
-        b->is_alias = b->is_alias && r.is_alias && (b->count == 0 || r.alias == b->alias);
-        b->alias = r.alias;
-        b->minutes[b->count].at = b->rows.len;
-        b->minutes[b->count].len = row.len;
-        b->minutes[b->count++].start = minute;
-        buf_append_str(&b->rows, row);
-    }
-    sql_end(&q);
-    return err < 0 ? err : 0;
-}
-
-/* Adds a minute's points to the steps of ten seconds. */
-static int add_minute(const struct tidy *t, struct str row, int64_t minute, int64_t start,
-                      struct sink *tens)
-{
-    struct buf other = BUF_INIT(SIZE_MAX);
-    struct row_reader r;
-    int err = row_open(&r, row) < 0 ? damaged(t) : 0;
-
-    if (!err && r.is_alias) {
-        err = get_minute(t, r.alias, minute, &other);
-        row = buf_str(&other);
-    }
-    if (!err)
-        err = add_row(t, row, tens + (minute - start) / 10, MINUTE / 10, 10);
-    buf_deinit(&other);
-    return err;
-}
-
-static int put_level(const struct tidy *t, uint32_t series, int64_t start, size_t level,
-                     const struct sink *sinks)
-{
-    struct buf row = BUF_INIT(SIZE_MAX);
-    int err;
-
-    encode_sinks(sinks, (size_t)(BLOCK / tidy_levels[level]), &row);
-    err = put_row(t, level, series, start, buf_str(&row));
-    buf_deinit(&row);
-    return err;
-}
-
-static int put_levels(const struct tidy *t, uint32_t series, int64_t start, const struct block *b)
-{
-    const struct dict_metric *metric = t->dict->series[series].metric;
-    struct sink tens[BLOCK / 10];
-    struct sink minutes[BLOCK / MINUTE];
-    struct sink all;
-    int err = 0;
-
-    init_sinks(tens, COUNT_OF(tens), metric->metric.type);
-    init_sinks(minutes, COUNT_OF(minutes), metric->metric.type);
-    sink_init(&all, metric->metric.type);
-    for (size_t i = 0; !err && i < b->count; i++)
-        err = add_minute(t, str_from(b->rows.data + b->minutes[i].at, b->minutes[i].len),
-                         b->minutes[i].start, start, tens);
-    for (size_t i = 0; i < COUNT_OF(tens); i++)
-        sink_merge(&minutes[i / 6], &tens[i]);
-    for (size_t i = 0; i < COUNT_OF(minutes); i++)
-        sink_merge(&all, &minutes[i]);
-    if (!err)
-        err = put_level(t, series, start, 1, tens);
-    if (!err)
-        err = put_level(t, series, start, 2, minutes);
-    if (!err)
-        err = put_level(t, series, start, 3, &all);
-    deinit_sinks(tens, COUNT_OF(tens));
-    deinit_sinks(minutes, COUNT_OF(minutes));
-    sink_deinit(&all);
-    return err;
-}
-
-static int put_aliases(const struct tidy *t, uint32_t series, int64_t start, uint32_t alias)
-{
-    struct buf row = BUF_INIT(SIZE_MAX);
-    int err = 0;
-
-    row_alias(&row, alias);
-    for (size_t i = 1; !err && i < LEVEL_COUNT; i++)
-        err = put_row(t, i, series, start, buf_str(&row));
-    buf_deinit(&row);
-    return err;
-}
-
-static int roll_block(struct tidy *t, int64_t start)
-{
-    struct block b = {.rows = BUF_INIT(SIZE_MAX)};
-    int err = 0;
-
-    for (uint32_t i = 0; !err && i < t->dict->series_count; i++) {
-        err = load_block(t, i, start, &b);
-        if (err || b.count == 0)
-            continue;
-        err = b.is_alias ? put_aliases(t, i, start, b.alias) : put_levels(t, i, start, &b);
-    }
-    buf_deinit(&b.rows);
-    return err;
+    return sql_number(&q, INT64_MAX, out, t->diag);
 }
 
 static int note_rolled(struct tidy *t, int64_t rolled)
@@ -479,21 +274,29 @@ static int note_rolled(struct tidy *t, int64_t rolled)
     return sql_run(&q, t->diag);
 }
 
-/* --- what is due -------------------------------------------------------------------------- */
-
-static int oldest_second(const struct tidy *t, int64_t *out)
+/* Some series of the region's next ten minutes; when all have had their turn, they are rolled. */
+static int roll_some(struct tidy *t, struct dict_region *region)
 {
-    struct sql q = sql(t->store, "SELECT min(second) FROM seconds WHERE run = ? AND region = ?");
+    unsigned count = 0;
 
-    sql_int(&q, t->dict->run);
-    sql_int(&q, t->region);
-    return sql_number(&q, INT64_MAX, out, t->diag);
+    while (region->roll_next < t->dict->series_count && count < ROLL_SERIES) {
+        int done = roll_series(t, region->roll_next, region->rolled);
+
+        if (done < 0)
+            return done;
+        region->roll_next++;
+        count += (unsigned)done;
+    }
+    if (region->roll_next < t->dict->series_count)
+        return 0;
+    region->roll_next = 0;
+    return note_rolled(t, region->rolled + BLOCK);
 }
 
 /* One piece of a region: 1, or 0 when nothing is due. */
 static int tidy_region(struct tidy *t, bool has_ended)
 {
-    const struct dict_region *region = &t->dict->regions[t->region];
+    struct dict_region *region = &t->dict->regions[t->region];
     int64_t due = has_ended ? INT64_MAX : region->newest - TIDY_GRACE;
     int64_t oldest;
     int64_t minute;
@@ -503,16 +306,14 @@ static int tidy_region(struct tidy *t, bool has_ended)
         return err;
     minute = oldest == INT64_MAX ? 0 : tidy_floor(oldest, MINUTE);
     if (oldest != INT64_MAX && (minute < region->rolled || minute + MINUTE <= due)) {
+        /* Ten minutes that are being rolled may have got another minute: they are begun anew. */
+        region->roll_next = 0;
         err = tidy_minute(t, minute);
-        if (!err && minute < region->rolled)
-            err = roll_block(t, tidy_floor(minute, BLOCK));
-        return err ? err : 1;
-    }
-    if (region->rolled > region->newest || region->rolled + BLOCK > due)
+    } else if (region->rolled <= region->newest && region->rolled + BLOCK <= due) {
+        err = roll_some(t, region);
+    } else {
         return 0;
-    err = roll_block(t, region->rolled);
-    if (!err)
-        err = note_rolled(t, region->rolled + BLOCK);
+    }
     return err ? err : 1;
 }
 

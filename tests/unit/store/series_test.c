@@ -3,6 +3,7 @@
 #include "store/series.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -10,6 +11,7 @@
 #include "base/rng.h"
 #include "fixture.h"
 #include "metrics/hist.h"
+#include "metrics/shard.h"
 #include "metrics/totals.h"
 
 enum { SECONDS = 1510, REGIONS = 2, MOST_LATE = 700 };
@@ -277,11 +279,9 @@ static void put_second(struct store *s, struct rng *rng, int64_t t, struct late 
     }
 }
 
-static void check_everything(struct store *s)
+static void check_everything(struct store *s, const int64_t *steps, size_t count)
 {
-    static const int64_t steps[] = {1, 7, 10, 30, 60, 120, 600};
-
-    for (size_t i = 0; i < COUNT_OF(steps); i++)
+    for (size_t i = 0; i < count; i++)
         check_all(s, "run000000000", steps[i]);
     check_sums(s, "run000000000", 0, 0);
     check_sums(s, "run000000000", 7, 1303);
@@ -308,14 +308,14 @@ TEST(series_are_what_was_put_whatever_was_tidied)
         if (t == 333)
             check_all(s, "run000000000", 10);
     }
-    check_everything(s);
+    check_everything(s, (const int64_t[]){7, 60}, 2);
     fixture_tidy_all(s);
-    check_everything(s);
+    check_everything(s, (const int64_t[]){1, 10, 600}, 3);
     fixture_end_run(s, "run000000000", 9);
     fixture_tidy_all(s);
     CHECK_EQ(store_check(s, NULL), 0);
     reader = fixture_open_reader();
-    check_everything(reader);
+    check_everything(reader, (const int64_t[]){30, 120}, 2);
     store_close(reader);
     store_close(s);
     mem_free(late);
@@ -348,6 +348,52 @@ TEST(series_of_vus_add_up_over_windows_and_regions)
     }
     window_free(w[0]);
     window_free(w[1]);
+    store_close(s);
+}
+
+/* Ten minutes of many series are rolled in several pieces; what comes late between two of them is
+ * not forgotten. */
+TEST(series_in_great_number_are_tidied_in_pieces)
+{
+    enum { MANY = 1200 };
+    struct store *s = fixture_open();
+    struct shard *shard = shard_new(&(struct shard_options){0});
+    struct store_where where = {.metric = STR("http_reqs")};
+    struct store_sum_list sums;
+    struct window *w;
+    char text[16];
+    int pieces = 0;
+
+    for (int i = 0; i < MANY; i++) {
+        tag_id tag;
+
+        snprintf(text, sizeof text, "/%d", i);
+        tag = shard_tag(shard, STR("name"), str_of(text));
+        shard_add(shard, METRIC_HTTP_REQS, shard_tagset(shard, 0, &tag, 1), 1, 0);
+    }
+    w = shard_take_window(shard);
+    fixture_add_run(s, "run000000000");
+    fixture_put(s, "run000000000", "eu", 0, w);
+    fixture_put(s, "run000000000", "eu", 599, w);
+    fixture_put(s, "run000000000", "eu", 650, w);
+    for (int i = 0; i < 3; i++) /* two minutes, and a part of the roll */
+        CHECK_EQ(store_tidy(s, NULL), 1);
+    fixture_put(s, "run000000000", "eu", 300, w);
+    while (store_tidy(s, NULL) > 0)
+        pieces++;
+    CHECK(pieces >= 1 + MANY / 500);
+    fixture_put(s, "run000000000", "eu", 301, w); /* and into what is rolled */
+    fixture_tidy_all(s);
+    CHECK_EQ(store_sum(s, "run000000000", &where, &sums, NULL), 0);
+    CHECK_EQ(sums.list[0].window->count, MANY);
+    for (size_t i = 0; i < MANY; i++)
+        CHECK_NEAR(sums.list[0].window->series[i].sink.sum, 5, 0);
+    store_sum_list_deinit(&sums);
+    CHECK_EQ(store_sum_metrics(s, "run000000000", &where, &sums, NULL), 0);
+    CHECK_NEAR(sums.list[0].window->series[0].sink.sum, 5 * MANY, 0);
+    store_sum_list_deinit(&sums);
+    window_free(w);
+    shard_free(shard);
     store_close(s);
 }
 
