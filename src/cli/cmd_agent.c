@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/agent_outputs.h"
 #include "cli/args.h"
 #include "cli/command.h"
 #include "cli/fleet_host.h"
@@ -24,6 +25,7 @@
 struct agent_command {
     struct service service;
     struct agent *agent;
+    struct agent_outputs outputs;
     struct map labels;
     struct operator_network network;
     char *id;
@@ -116,6 +118,8 @@ static int start(struct agent_command *c, const struct args *args, struct diag *
     if (err == 0)
         err = read_capacity(args, &c->network.limits, &config.capacity, d);
     if (err == 0)
+        err = agent_outputs_open(&c->outputs, args, c->service.loop, &config.host.sink, d);
+    if (err == 0)
         err = agent_start(&config, &c->agent, d);
     if (err == 0)
         log_printf(LOG_INFO,
@@ -139,6 +143,7 @@ int cmd_agent(const struct args *args)
     else
         service_run(&c.service);
     agent_free(c.agent);
+    agent_outputs_close(&c.outputs);
     network_deinit(&c.network);
     map_deinit_with(&c.labels, mem_free);
     mem_free(c.id);

@@ -126,5 +126,9 @@ static void runner_free(void *arg, struct runner *runner)
 
 struct host fleet_host(const struct network *network)
 {
-    return (struct host){(void *)(uintptr_t)network, load, unload, runner_new, runner_free};
+    return (struct host){.arg = (void *)(uintptr_t)network,
+                         .load = load,
+                         .unload = unload,
+                         .runner_new = runner_new,
+                         .runner_free = runner_free};
 }

@@ -279,11 +279,14 @@ static bool all_gave(const struct agent_run *r)
 void agent_data_tick(struct agent_part *p, struct run_tick *tick)
 {
     struct agent_run *r = p->owner;
+    const struct host_sink *sink = &r->agent->config.host.sink;
     /* What comes before the start (setup(), say) has no second. */
     int64_t second = atomic_load(&run_get_state(p->run)->execution) ? tick->second : 0;
 
     if (p->is_fenced || r->is_detached)
         return;
+    if (sink->second)
+        sink->second(sink->arg, tick->windows, tick->window_count);
     if (r->window_count > 0 &&
         (second != r->second || r->window_count + tick->window_count >= PENDING_WINDOWS))
         send_second(r);

@@ -152,6 +152,7 @@ void agent_part_begin(struct agent_part *p)
         .options = test->options,
         .scenarios = test->scenarios,
         .segment = &p->segment,
+        .keep_samples = host_of(p)->sink.keep_samples,
         .part = &p->join,
         .hooks = {p, on_phase, on_tick, on_over, on_summary},
     };

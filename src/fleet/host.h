@@ -4,6 +4,7 @@
 #ifndef FLEET_HOST_H
 #define FLEET_HOST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@
 struct options;
 struct runner;
 struct scenario_list;
+struct window;
 
 /* A loaded test; the host's own fields follow it. */
 struct host_test {
@@ -30,6 +32,15 @@ struct host_load {
     uint64_t scale_den;
 };
 
+/* Who wants the windows of an agent's parts besides the controller: outputs of its own. */
+struct host_sink {
+    void *arg;
+    /* Each second of each part, on the loop; some may be NULL, all stay the caller's. NULL: nobody.
+     */
+    void (*second)(void *arg, struct window *const *windows, size_t count);
+    bool keep_samples; /* windows carry every sample */
+};
+
 struct host {
     void *arg;
     /* Reads the archive and runs the init context; may take as long as the script does. Called on a
@@ -39,6 +50,7 @@ struct host {
     /* One per part; the test outlives it. */
     struct runner *(*runner_new)(void *arg, struct host_test *test);
     void (*runner_free)(void *arg, struct runner *runner);
+    struct host_sink sink;
 };
 
 #endif

@@ -76,17 +76,21 @@ class Fleet:
         self.data = lab.dir / "controller"
         self.args = args
         self.start_controller()
-        self.nats = self.find("nats-server listens on (nats://[^ \"]+)")
+        self.nats = (args[args.index("--nats") + 1] if "--nats" in args
+                     else self.find("nats-server listens on (nats://[^ \"]+)"))
         self.url = self.find("API and dashboard on (http://[^ \"]+)")
 
     def start_controller(self):
+        own = [] if "--nats" in self.args else ["--nats-listen", "127.0.0.1:0"]
         self.controller = self.spawn("controller", "controller", "--data", self.data, "--listen",
-                                     "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", *self.args)
+                                     "127.0.0.1:0", *own, *self.args)
 
-    def spawn(self, name, *args):
+    def spawn(self, name, *args, env=None, before=()):
+        """`before`: a command that runs it, as in ip netns exec NAME."""
         log = open(self.lab.dir / f"{name}.log", "a")
-        proc = subprocess.Popen([self.lab.binary, *map(str, args)], cwd=self.lab.dir,
-                                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        proc = subprocess.Popen([*before, self.lab.binary, *map(str, args)], cwd=self.lab.dir,
+                                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                env={**os.environ, **(env or {})})
         log.close()
         self.lab.closing.append(lambda: (proc.kill(), proc.wait()))
         return proc
@@ -104,9 +108,9 @@ class Fleet:
             time.sleep(0.05)
         raise AssertionError(f"{name}.log does not say {pattern!r}:\n{self.log(name)}")
 
-    def agent(self, region, name, *args):
+    def agent(self, region, name, *args, nats=None, **more):
         self.agents[name] = self.spawn(name, "agent", "--region", region, "--id", name, "--nats",
-                                       self.nats, "--data", self.lab.dir, *args)
+                                       nats or self.nats, "--data", self.lab.dir, *args, **more)
         return self.agents[name]
 
     def get(self, path):

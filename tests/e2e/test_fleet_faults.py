@@ -1,0 +1,369 @@
+"""What a fleet does when its components die, are cut off, full, slow or lie. Each test breaks the
+thing itself: a signal, a file system of a few MB, a link in a network namespace, a shifted clock."""
+import glob
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+LOOP = """
+import http from 'k6/http';
+export const options = { scenarios: { s: { executor: 'constant-arrival-rate', rate: %d,
+  duration: '%ds', preAllocatedVUs: 20, maxVUs: 40, gracefulStop: '2s' } } };
+export default function () { http.get(`${__ENV.BASE}/products`); }
+"""
+
+
+def finish(proc, timeout=90):
+    out, err = proc.communicate(timeout=timeout)
+    assert proc.returncode == 0, out + err
+    return out, err
+
+
+def iterations(out):
+    """The count of the row "all" of the table by region."""
+    return int(next(line for line in out.splitlines() if line.strip().startswith("all ")).split()[2])
+
+
+def run_of(fleet, run):
+    return fleet.get(f"/api/v1/runs/{run}")
+
+
+def kinds(fleet, run):
+    return [e["kind"] for e in fleet.get(f"/api/v1/runs/{run}/events")["items"]]
+
+
+def nothing_lost(fleet, run):
+    windows = run_of(fleet, run)["windows"]
+    assert windows["lost"] == 0, windows
+    return windows
+
+
+def test_executors_do_what_a_local_run_does(lab):
+    """Six agents in three regions together make the iterations, requests and checks of one."""
+    base = lab.shop()
+    fleet = lab.fleet().with_regions(us=2, eu=2, ap=2)
+    script = lab.file("exact.js", """
+import http from 'k6/http';
+import { check } from 'k6';
+export const options = { scenarios: {
+  shared: { executor: 'shared-iterations', vus: 11, iterations: 97 },
+  per_vu: { executor: 'per-vu-iterations', vus: 7, iterations: 13 },
+  rate: { executor: 'constant-arrival-rate', rate: 41, duration: '4s', preAllocatedVUs: 30 },
+} };
+export default function () {
+  const res = http.get(`${__ENV.BASE}/products`);
+  check(res, { 'status is 200': (r) => r.status === 200 });
+}
+""")
+    counts = []
+    for where in (["--fleet", fleet.url, "--regions", "us=50%/2,eu=30%/2,ap=20%/2"], []):
+        path = lab.dir / f"summary-{len(counts)}.json"
+        result = lab.gale("run", "--quiet", "-e", f"BASE={base}", *where,
+                          "--summary-export", path, script)
+        assert result.code == 0, result.text
+        m = json.loads(path.read_text())["metrics"]
+        counts.append((m["iterations"]["count"], m["http_reqs"]["count"], m["checks"]["passes"],
+                       m["checks"]["fails"], m.get("dropped_iterations", {}).get("count", 0)))
+    assert counts[0] == counts[1], counts
+    assert counts[0][0] == 97 + 7 * 13 + 4 * 41 + 1 or counts[0][0] == 97 + 7 * 13 + 4 * 41, counts
+
+
+def test_leader_dies_in_mid_run(lab):
+    """Two controllers on one nats-server: the other takes the lease, and ends the run normally."""
+    base = lab.shop()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    nats = subprocess.Popen(["nats-server", "-js", "-a", "127.0.0.1", "-p", str(port), "-sd",
+                             str(lab.dir / "js")], stderr=subprocess.DEVNULL)
+    lab.closing.append(lambda: (nats.kill(), nats.wait()))
+    fleet = lab.fleet("--nats", f"nats://127.0.0.1:{port}")
+    fleet.find("leading the fleet")
+    fleet.spawn("second", "controller", "--nats", fleet.nats, "--listen", "127.0.0.1:0", "--data",
+                lab.dir / "second")
+    second = fleet.find("API and dashboard on (http://[^ \"]+)", "second")
+    fleet.with_regions(us=1, eu=1)
+    proc = fleet.start(lab.file("loop.js", LOOP % (50, 14)), "-e", f"BASE={base}", "--regions",
+                       "us,eu", "--quiet")
+    run = fleet.wait_phase("running")
+    time.sleep(2)
+    fleet.controller.kill()
+    fleet.controller.wait()
+    fleet.url = second
+    fleet.find("leading the fleet: going on", "second", timeout=30)
+    fleet.wait("the end", lambda: run_of(fleet, run)["phase"] == "ended", timeout=60)
+    nothing_lost(fleet, run)
+    assert run_of(fleet, run)["exit_code"] == 0, run_of(fleet, run)
+    proc.kill()
+    proc.communicate()
+
+
+def test_poison_on_the_data_subject(lab):
+    """Garbage among the measurements is counted, logged and passed over."""
+    base = lab.shop()
+    fleet = lab.fleet().with_regions(us=1, eu=1)
+    proc = fleet.start(lab.file("loop.js", LOOP % (50, 5)), "-e", f"BASE={base}", "--regions",
+                       "us,eu", "--quiet")
+    run = fleet.wait_phase("running")
+    host, port = fleet.nats.removeprefix("nats://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as conn:
+        conn.recv(4096)
+        for body in (b"\xff\xff\xff\xff", b"", b"\x0a\x03abc"):
+            conn.sendall(b'CONNECT {"verbose":false}\r\nPUB gale.agent.us-1.data.%s %d\r\n%s\r\n'
+                         % (run.encode(), len(body), body))
+        conn.sendall(b"PING\r\n")
+        while b"PONG" not in conn.recv(4096):
+            pass
+        out, _ = finish(proc)
+    assert iterations(out) == 251, out
+    assert nothing_lost(fleet, run)["poison"] == 3
+    fleet.find("us-1.*(no message of that kind|another run)")
+
+
+def test_last_agent_dies_and_another_comes(lab):
+    """Policy continue: the region's load waits for a new agent of it."""
+    base = lab.shop()
+    fleet = lab.fleet("--agent-timeout", "1500ms").with_regions(us=1, eu=1)
+    proc = fleet.start(lab.file("loop.js", LOOP % (50, 14)), "-e", f"BASE={base}", "--regions",
+                       "us,eu", "--quiet", "--on-region-lost", "continue")
+    run = fleet.wait_phase("running")
+    time.sleep(2)
+    fleet.agents["eu-1"].kill()
+    fleet.wait("the loss", lambda: "agent-lost" in kinds(fleet, run))
+    fleet.agent("eu", "eu-2")
+    fleet.wait("restored load", lambda: "load-restored" in kinds(fleet, run))
+    out, _ = finish(proc)
+    nothing_lost(fleet, run)
+    assert 351 <= iterations(out) <= 701, out
+    rows = [line.split() for line in out.splitlines() if re.match(r"\s+eu ", line)]
+    assert rows, out
+
+
+def death_in(lab, part, victim_says):
+    """The agent that leads is killed while it is in that part of the script."""
+    fleet = lab.fleet("--agent-timeout", "1500ms").with_regions(us=3)
+    script = lab.file("life.js", """
+import { sleep } from 'k6';
+export const options = { vus: 3, iterations: 30, setupTimeout: '30s', teardownTimeout: '30s' };
+const slow = (part) => { if (__ENV.PART === part) { console.log('in ' + part); sleep(4); } };
+if (__ENV.PART === 'init' && __ENV.K6_CLOUDRUN_INSTANCE_ID) {
+  const until = Date.now() + 4000;
+  while (Date.now() < until);
+}
+export function setup() { slow('setup'); return { a: 1 }; }
+export default function (data) { if (data.a !== 1) throw new Error('no data'); sleep(0.05); }
+export function teardown(data) { slow('teardown'); console.log('teardown is over'); }
+""")
+    proc = fleet.start(script, "-e", f"PART={part}", "--regions", "us=1/2", "--quiet")
+    run = fleet.wait_phase("initialising" if part == "init" else part)
+
+    def victim():
+        return next((n for n in fleet.agents if re.search(victim_says, fleet.log(n))), None)
+
+    name = fleet.wait("the victim", victim)
+    time.sleep(0.5)
+    fleet.agents[name].kill()
+    out, err = proc.communicate(timeout=60)
+    return fleet, run, proc.returncode, out, err
+
+
+def test_agent_dies_during_init(lab):
+    fleet, run, code, out, err = death_in(lab, "init", r"run \S+: 1 part")
+    assert code == 0, out + err
+    assert iterations(out) == 30, out + err
+    nothing_lost(fleet, run)
+
+
+def test_agent_dies_during_setup(lab):
+    fleet, run, code, out, err = death_in(lab, "setup", "in setup")
+    assert code == 0, out + err
+    assert iterations(out) == 30, out + err
+    nothing_lost(fleet, run)
+
+
+def test_agent_dies_during_teardown(lab):
+    # The others have ended by then: it is not begun a second time.
+    fleet, run, code, out, err = death_in(lab, "teardown", "in teardown")
+    assert code == 0, out + err
+    assert iterations(out) == 30, out + err
+    assert "is lost" in err and err.count("teardown is over") <= 1, err
+    nothing_lost(fleet, run)
+
+
+def test_slow_clock(lab):
+    """An agent whose clock is 90 s behind: the offset is known, and its seconds are the run's."""
+    base = lab.shop()
+    fleet = lab.fleet()
+    fleet.agent("us", "us-1")
+    library, = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    env = {"LD_PRELOAD": library, "FAKETIME": "-90", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    fleet.agent("eu", "eu-1", env=env)
+    fleet.wait_ready(2)
+    fleet.wait("the offset", lambda: {a["id"]: a for a in fleet.get("/api/v1/agents")["items"]}[
+        "eu-1"]["clock_offset_ms"])
+    offsets = {a["id"]: a["clock_offset_ms"] for a in fleet.get("/api/v1/agents")["items"]}
+    assert 89000 < offsets["eu-1"] < 91000 and abs(offsets["us-1"]) < 1000, offsets
+    listed = lab.gale("fleet", "agents", "--fleet", fleet.url)
+    row = next(line for line in listed.stdout.splitlines() if line.strip().startswith("eu-1"))
+    assert re.search(r"\b(89|90)\d{3}", row), listed.text
+    proc = fleet.start(lab.file("loop.js", LOOP % (50, 5)), "-e", f"BASE={base}", "--regions",
+                       "us,eu", "--quiet")
+    run = fleet.wait_phase("running")
+    out, _ = finish(proc)
+    assert iterations(out) == 251, out
+    nothing_lost(fleet, run)
+
+
+def mounted(lab, name, size):
+    """A file system of that size, of the test's own."""
+    folder = lab.dir / name
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], check=True)
+    lab.closing.insert(0, lambda: subprocess.run(["umount", "-l", folder], check=False))
+    return folder
+
+
+def fill(folder):
+    with open(folder / "ballast", "wb", buffering=0) as ballast:
+        try:
+            while True:
+                ballast.write(b"x" * 4096)
+        except OSError:
+            pass
+    return folder / "ballast"
+
+
+def test_disk_of_nats_is_full(lab):
+    """Agents keep what the stream can't take, and deliver it when there is room again."""
+    base = lab.shop()
+    folder = mounted(lab, "small", "24m")
+    fleet = lab.fleet("--data", folder).with_regions(us=1, eu=1)
+    proc = fleet.start(lab.file("loop.js", LOOP % (50, 14)), "-e", f"BASE={base}", "--regions",
+                       "us,eu", "--quiet")
+    run = fleet.wait_phase("running")
+    time.sleep(2)
+    ballast = fill(folder)
+    time.sleep(4)
+    ballast.unlink()
+    out, _ = finish(proc)
+    assert iterations(out) == 701, out
+    nothing_lost(fleet, run)
+
+
+def test_disk_of_an_agent_is_full(lab):
+    """Its folder has no room, and the link is down: what it measured stays in memory."""
+    base = lab.shop()
+    folder = mounted(lab, "small", "1m")
+    fill(folder)
+    fleet = lab.fleet()
+    fleet.agent("us", "us-1", "--data", folder)
+    fleet.agent("eu", "eu-1")
+    fleet.wait_ready(2)
+    proc = fleet.start(lab.file("loop.js", LOOP % (50, 12)), "-e", f"BASE={base}", "--regions",
+                       "us,eu", "--quiet")
+    run = fleet.wait_phase("running")
+    time.sleep(1)
+    nats, = (int(c) for c in open(f"/proc/{fleet.controller.pid}/task/{fleet.controller.pid}"
+                                  "/children").read().split()
+             if open(f"/proc/{c}/comm").read().strip() == "nats-server")
+    os.kill(nats, signal.SIGKILL)
+    out, _ = finish(proc)
+    assert iterations(out) == 601, out
+    nothing_lost(fleet, run)
+
+
+class Namespace:
+    """A network namespace with one link to this one: 10.213.N.1 here, 10.213.N.2 there."""
+
+    def __init__(self, lab):
+        number = os.getpid() % 250
+        self.name = f"gale{os.getpid()}"
+        self.near = f"gv{os.getpid()}"
+        self.address = f"10.213.{number}.1"
+        lab.closing.append(lambda: self.ip("netns", "del", self.name, check=False))
+        self.ip("netns", "add", self.name)
+        self.ip("link", "add", self.near, "type", "veth", "peer", "name", "far", "netns", self.name)
+        self.ip("addr", "add", f"{self.address}/30", "dev", self.near)
+        self.ip("link", "set", self.near, "up")
+        self.ip("-n", self.name, "addr", "add", f"10.213.{number}.2/30", "dev", "far")
+        self.ip("-n", self.name, "link", "set", "far", "up")
+        self.ip("-n", self.name, "link", "set", "lo", "up")
+        self.enter = ("ip", "netns", "exec", self.name)
+
+    @staticmethod
+    def ip(*args, check=True):
+        subprocess.run(["ip", *args], check=check)
+
+    def link(self, state):
+        self.ip("link", "set", self.near, state)
+
+
+def test_region_is_cut_off(lab):
+    """For 20 s nothing passes between a region and the rest: it goes on with its load by itself, and
+    what it measured arrives afterwards, all of it and once."""
+    net = Namespace(lab)
+    base = lab.shop()
+    far = subprocess.Popen([*net.enter, lab.binary.parent / "gale-shop"], stdout=subprocess.PIPE,
+                           text=True)
+    lab.closing.append(lambda: (far.kill(), far.wait(), far.stdout.close()))
+    far_base = far.stdout.readline().split()[-1]
+    fleet = lab.fleet("--agent-timeout", "30s", "--nats-listen", f"{net.address}:0")
+    fleet.agent("us", "us-1")
+    for name in ("eu-1", "eu-2"):
+        fleet.agent("eu", name, before=net.enter)
+    fleet.wait_ready(3)
+    script = lab.file("loop.js", (LOOP % (50, 25)).replace(
+        "__ENV.BASE", "__ENV[`BASE_${__ENV.K6_CLOUDRUN_LOAD_ZONE}`]"))
+    proc = fleet.start(script, "-e", f"BASE_us={base}", "-e", f"BASE_eu={far_base}", "--regions",
+                       "us=1,eu=1/2", "--quiet")
+    run = fleet.wait_phase("running")
+    time.sleep(1.5)
+    net.link("down")
+    time.sleep(20)
+    assert run_of(fleet, run)["phase"] == "running"
+    net.link("up")
+    out, _ = finish(proc)
+    assert iterations(out) == 1251, out
+    windows = nothing_lost(fleet, run)
+    assert windows["late"] >= 20, windows
+
+
+def percentile(values, q):
+    """k6's rule: between the two nearest, by distance."""
+    at = (len(values) - 1) * q
+    low = int(at)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (values[high] - values[low]) * (at - low)
+
+
+def test_percentiles_are_those_of_all_samples(lab):
+    """Merged histograms against every raw sample, which each agent writes by --out json."""
+    base = lab.shop()
+    fleet = lab.fleet()
+    files = []
+    for region in ("us", "eu", "ap"):
+        for i in (1, 2):
+            files.append(lab.dir / f"{region}-{i}.json")
+            fleet.agent(region, f"{region}-{i}", "--out", f"json={files[-1]}")
+    fleet.wait_ready(6)
+    path = lab.dir / "summary.json"
+    result = fleet.gale(lab.file("loop.js", LOOP % (200, 4)), "-e", f"BASE={base}", "--regions",
+                        "us=50%/2,eu=30%/2,ap=20%/2", "--quiet", "--summary-export", path,
+                        "--summary-trend-stats", "med,p(90),p(95),p(99),min,max")
+    assert result.code == 0, result.text
+    values = []
+    for file in files:
+        own = [point["data"]["value"] for point in map(json.loads, file.read_text().splitlines())
+               if point["type"] == "Point" and point["metric"] == "http_req_duration"]
+        assert own, f"{file.name} holds no samples"
+        values += own
+    values.sort()
+    m = json.loads(path.read_text())["metrics"]
+    assert len(values) == m["http_reqs"]["count"], (len(values), m["http_reqs"])
+    for name, q in (("med", .5), ("p(90)", .9), ("p(95)", .95), ("p(99)", .99), ("min", 0), ("max", 1)):
+        exact = percentile(values, q)
+        assert abs(m["http_req_duration"][name] - exact) <= exact / 1000, (name, exact, m)
