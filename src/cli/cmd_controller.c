@@ -18,6 +18,7 @@
 #include "cli/command.h"
 #include "cli/fleet_host.h"
 #include "cli/load.h"
+#include "cli/scale.h"
 #include "cli/service.h"
 #include "engine/run.h"
 #include "fleet/controller.h"
@@ -39,9 +40,11 @@ struct controller_command {
     struct fleet_api *api;
     char *name;
     char *url;
+    const char *nats_url; /* the server's or the flags' */
     struct agent_users users;
     char password[41]; /* of the controller's own user */
     struct timer look;
+    struct scale *scale; /* NULL: it starts no agents */
 };
 
 static void on_stop(struct service *service)
@@ -169,7 +172,17 @@ static int start_api(struct controller_command *c, struct diag *d)
         .address = args_text(c->args, FLAG_LISTEN, "127.0.0.1:6580"),
         .token = args_text(c->args, FLAG_TOKEN, NULL),
     };
-    int err = fleet_api_start(&config, &c->api, d);
+    int err = 0;
+
+    if (args_is_set(c->args, FLAG_PROVISION))
+        err = scale_new(args_text(c->args, FLAG_PROVISION, ""), c->nats_url, c->controller,
+                        c->service.loop, &c->scale, d);
+    if (c->scale) {
+        config.scale = scale_set;
+        config.arg = c->scale;
+    }
+    if (err == 0)
+        err = fleet_api_start(&config, &c->api, d);
 
     if (err == 0)
         log_printf(LOG_INFO, "API and dashboard on http://%.*s:%d",
@@ -209,6 +222,7 @@ static int start(struct controller_command *c, struct diag *d)
     if (err == 0 && !args_is_set(c->args, FLAG_NATS))
         err = start_nats(c, &config.bus, d);
     config.bus.name = c->name;
+    c->nats_url = config.bus.url;
     if (err == 0)
         err = controller_start(&config, &c->controller, d);
     if (err == 0)
@@ -231,6 +245,7 @@ int cmd_controller(const struct args *args)
     else
         service_run(&c.service);
     fleet_api_stop(c.api);
+    scale_free(c.scale);
     keeper_close(c.keeper);
     controller_free(c.controller);
     nats_server_stop(c.nats);

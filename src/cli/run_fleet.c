@@ -53,6 +53,23 @@ static void note_error(struct fleet_command *c, int exit_code, struct diag *d)
 
 /* --- before it starts ----------------------------------------------------------------------- */
 
+/* Flags whose work a fleet does not do yet: better refused than passed over. */
+static int check_local_flags(const struct args *args, struct diag *d)
+{
+    static const enum flag_id local[] = {
+        FLAG_SECRET_SOURCE, FLAG_OUT,      FLAG_TRACES_OUTPUT, FLAG_SUMMARY_EXEMPLARS,
+        FLAG_SCRAPE,        FLAG_BASELINE, FLAG_SUMMARY_JUNIT, FLAG_SUMMARY_MARKDOWN};
+
+    for (size_t i = 0; i < COUNT_OF(local); i++) {
+        if (args_is_set(args, local[i]) && !args->from_env[local[i]])
+            return diag_set(d, ERR_INVALID,
+                            "flag --%s: not with --fleet: it works for a run on this "
+                            "machine",
+                            flag_table[local[i]].name);
+    }
+    return 0;
+}
+
 /* What a local run would refuse is refused here, with the same words. */
 static int check_test(struct fleet_command *c)
 {
@@ -78,11 +95,8 @@ static int check_test(struct fleet_command *c)
     if (err == 0 && args_is_set(c->args, FLAG_REGIONS))
         err = shares_parse(str_of(args_text(c->args, FLAG_REGIONS, "")),
                            strcmp(load, "per-region") == 0, &shares, &d);
-    if (err == 0 && args_is_set(c->args, FLAG_SECRET_SOURCE))
-        err = diag_set(&d, ERR_INVALID, "flag --secret-source: secrets don't travel to a fleet");
-    if (err == 0 && args_is_set(c->args, FLAG_OUT))
-        err =
-            diag_set(&d, ERR_INVALID, "flag --out: outputs of a fleet's run are the controller's");
+    if (err == 0)
+        err = check_local_flags(c->args, &d);
     shares_deinit(&shares);
     summary_stats_deinit(&summary);
     threshold_set_deinit(&thresholds);

@@ -354,3 +354,24 @@ def test_agent_that_is_stopped_leaves_in_good_order(lab):
     assert proc.returncode == 0, out + err
     assert "us-2 is lost: it was stopped" in err and "runs on us-1" in err, err
     assert fleet.get(f"/api/v1/runs/{run}")["windows"]["lost"] == 0
+
+
+def test_scale(lab):
+    """The controller starts and ends agents of a region, and replaces those that die."""
+    fleet = lab.fleet("--provision", "local")
+    assert lab.gale("fleet", "scale", "us=2", "--fleet", fleet.url).code == 0, lab.result.text
+    fleet.wait_ready(2)
+    agents = fleet.get("/api/v1/agents")["items"]
+    assert {a["region"] for a in agents} == {"us"}
+    children = open(f"/proc/{fleet.controller.pid}/task/{fleet.controller.pid}/children").read()
+    pid = next(int(p) for p in children.split()
+               if "--region" in open(f"/proc/{p}/cmdline").read())
+    os.kill(pid, signal.SIGKILL)
+    fleet.find("has ended")
+    fleet.wait("another one", lambda: sum(
+        a["state"] == "ready" for a in fleet.get("/api/v1/agents")["items"]) == 2 and len(
+        fleet.get("/api/v1/agents")["items"]) == 3)
+    assert lab.gale("fleet", "scale", "us=0", "--fleet", fleet.url).code == 0
+    fleet.wait_ready(0)
+    result = lab.gale("fleet", "scale", "us", "--fleet", fleet.url)
+    assert result.code != 0 and "REGION=N" in result.stderr

@@ -1,0 +1,139 @@
+#include "cli/scale.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "fleet/agent.h"
+#include "fleet/controller.h"
+#include "fleet/provisioner.h"
+#include "loop/loop.h"
+
+#define LOOK_NSEC (2 * NSEC_PER_SEC)
+
+struct scale {
+    struct provisioner *provisioner;
+    struct controller *controller;
+    struct loop *loop;
+    struct map wanted; /* number by region, as (void *)(uintptr_t), plus 1 */
+    struct timer look;
+};
+
+static bool is_busy(const struct scale *s, const char *id)
+{
+    struct agent_view *agents;
+    size_t count = controller_agents(s->controller, &agents);
+    bool busy = false;
+
+    for (size_t i = 0; i < count; i++)
+        busy |= strcmp(agents[i].id, id) == 0 && agents[i].run;
+    mem_free(agents);
+    return busy;
+}
+
+struct region_count {
+    const struct scale *scale;
+    const char *region;
+    size_t count;
+    char *idle; /* one that may be stopped; owned */
+};
+
+static void count_agent(void *arg, const struct provisioned_agent *agent)
+{
+    struct region_count *c = arg;
+
+    if (agent->is_stopping || strcmp(agent->region, c->region) != 0)
+        return;
+    c->count++;
+    if (!c->idle && !is_busy(c->scale, agent->id))
+        c->idle = mem_strdup(agent->id);
+}
+
+/* One step towards what is wanted. */
+static int adjust(struct scale *s, const char *region, size_t wanted, struct diag *d)
+{
+    struct region_count c = {.scale = s, .region = region};
+    int err = 0;
+
+    provisioner_each(s->provisioner, count_agent, &c);
+    if (c.count < wanted)
+        err = provisioner_start(s->provisioner, region, NULL, wanted - c.count, d);
+    else if (c.count > wanted && c.idle)
+        err = provisioner_stop(s->provisioner, c.idle, d);
+    mem_free(c.idle);
+    return err;
+}
+
+static void look(struct timer *timer)
+{
+    struct scale *s = CONTAINER_OF(timer, struct scale, look);
+
+    timer_start(s->loop, timer, clock_now() + LOOK_NSEC);
+    for (struct map_entry *e = map_first(&s->wanted); e; e = map_next(&s->wanted, e)) {
+        struct diag d = DIAG_INIT;
+
+        if (adjust(s, e->key.ptr, (size_t)(uintptr_t)e->value - 1, &d))
+            log_printf(LOG_ERROR, "region %s: %s", e->key.ptr, d.message);
+        diag_deinit(&d);
+    }
+}
+
+static void on_end(void *arg, const struct provisioned_agent *agent, const char *how)
+{
+    (void)arg;
+    log_printf(agent->is_stopping ? LOG_INFO : LOG_WARN, "agent %s (%s) has ended: %s", agent->id,
+               agent->place, how);
+}
+
+int scale_set(void *scale, const char *region, unsigned agents, struct diag *d)
+{
+    struct scale *s = scale;
+
+    if (!agent_name_is_valid(region))
+        return diag_set(d, ERR_INVALID, "'%s' is no name of a region", region);
+    if (agents > PROVISION_MAX_AGENTS)
+        return diag_set(d, ERR_LIMIT, "at most %d agents", PROVISION_MAX_AGENTS);
+    map_set(&s->wanted, str_of(region), (void *)((uintptr_t)agents + 1));
+    return adjust(s, region, agents, d);
+}
+
+int scale_new(const char *how, const char *nats, struct controller *controller, struct loop *loop,
+              struct scale **out, struct diag *d)
+{
+    struct scale *s = mem_zalloc(sizeof *s);
+    struct provisioner_config common = {.loop = loop, .nats = nats, .on_end = on_end, .arg = s};
+    int err;
+
+    s->controller = controller;
+    s->loop = loop;
+    map_init(&s->wanted);
+    if (strcmp(how, "local") == 0)
+        err = provision_local_new(&common, &s->provisioner, d);
+    else if (strncmp(how, "ssh=", 4) == 0)
+        err = provision_ssh_new(&(struct provision_ssh_config){.common = common, .hosts = how + 4},
+                                &s->provisioner, d);
+    else
+        err =
+            diag_set(d, ERR_INVALID, "flag --provision: '%s' is none: use local or ssh=FILE", how);
+    if (err) {
+        mem_free(s);
+        return err;
+    }
+    timer_init(&s->look, look);
+    timer_start(loop, &s->look, clock_now() + LOOK_NSEC);
+    *out = s;
+    return 0;
+}
+
+void scale_free(struct scale *s)
+{
+    if (!s)
+        return;
+    timer_stop(s->loop, &s->look);
+    provisioner_free(s->provisioner);
+    map_deinit(&s->wanted);
+    mem_free(s);
+}
