@@ -147,7 +147,9 @@ int options_apply(struct options *o, enum option_tier which, const json_t *tier,
         if (!value)
             continue;
         err = option_check(info->kind, value, &checked, d);
-        if (err == 0)
+        if (err)
+            checked = NULL; /* whatever it had begun is gone */
+        else
             err = check_timeout(info->id, checked, d);
         if (err) {
             json_decref(checked);

@@ -448,6 +448,7 @@ int run_abort_exit_code(enum run_abort_reason reason)
         [RUN_ABORT_REST] = EXIT_CODE_REST,
         [RUN_ABORT_SIGNAL] = EXIT_CODE_SIGNAL,
         [RUN_ABORT_SCRIPT] = EXIT_CODE_SCRIPT_ABORT,
+        [RUN_ABORT_OPTIONS] = EXIT_CODE_CONFIG,
         [RUN_ABORT_INIT_ERROR] = EXIT_CODE_SCRIPT_ERROR,
         [RUN_ABORT_INTERNAL] = EXIT_CODE_OTHER,
     };
@@ -463,6 +464,7 @@ const char *run_abort_text(enum run_abort_reason reason)
         [RUN_ABORT_REST] = "stopped over the REST API",
         [RUN_ABORT_SIGNAL] = "stopped from outside",
         [RUN_ABORT_SCRIPT] = "the script called exec.test.abort()",
+        [RUN_ABORT_OPTIONS] = "an option is wrong",
         [RUN_ABORT_INIT_ERROR] = "the init context of a VU failed",
         [RUN_ABORT_INTERNAL] = "the system refused something",
     };
