@@ -249,6 +249,7 @@ static void send_second(struct agent_run *r)
     r->windows[r->window_count++] = shard_take_window(r->shard);
     s.data.second = r->second > 0 ? r->second - 1 : -1; /* a tick ends a second */
     s.data.saturated = r->was_saturated;
+    s.data.more = r->is_opening;
     window_encode((const struct window *const *)r->windows, r->window_count,
                   max < WINDOW_MAX_BYTES ? max : WINDOW_MAX_BYTES, take_piece, &s);
     s.data.window = (ProtobufCBinaryData){s.held.len, (uint8_t *)s.held.data};
@@ -281,7 +282,9 @@ void agent_data_tick(struct agent_part *p, struct run_tick *tick)
     struct agent_run *r = p->owner;
     const struct host_sink *sink = &r->agent->config.host.sink;
     /* What comes before the start (setup(), say) has no second. */
-    int64_t second = atomic_load(&run_get_state(p->run)->execution) ? tick->second : 0;
+    bool has_begun = atomic_load(&run_get_state(p->run)->execution) != 0;
+    /* The tick at the start itself may hold the first milliseconds of second 0 already. */
+    int64_t second = !has_begun ? 0 : tick->second > 0 ? tick->second : 1;
 
     if (p->is_fenced || r->is_detached)
         return;
@@ -291,6 +294,7 @@ void agent_data_tick(struct agent_part *p, struct run_tick *tick)
         (second != r->second || r->window_count + tick->window_count >= PENDING_WINDOWS))
         send_second(r);
     r->second = second;
+    r->is_opening = has_begun && tick->second == 0;
     for (size_t i = 0; i < tick->window_count && r->window_count < PENDING_WINDOWS - 1; i++) {
         if (!tick->windows[i])
             continue;

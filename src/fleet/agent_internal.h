@@ -100,6 +100,7 @@ struct agent_run {
 
     /* The second that is being gathered. */
     int64_t second;
+    bool is_opening; /* it is second 0, and what it holds once it is over comes later */
     struct window **windows;
     size_t window_count;
     uint64_t sequence;
