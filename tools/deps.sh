@@ -13,7 +13,7 @@ build=(gcc libc6-dev cmake ninja-build pkg-config python3 xz-utils ca-certificat
     libnats-dev libprotobuf-c-dev protobuf-c-compiler nats-server)
 test=(openssl esbuild protobuf-compiler libprotobuf-dev python3-grpcio python3-protobuf prometheus
     openssh-client openssh-server victoria-metrics influxdb collectd-core chai libjs-lodash
-    libjs-handlebars libfaketime iproute2)
+    libjs-handlebars libfaketime iproute2 chromium)
 lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev python3-yaml python3-jsonschema)
 bench=(wrk nghttp2-client nginx-light)
 
@@ -39,13 +39,14 @@ if [ ${#missing[@]} -gt 0 ]; then
         --no-install-recommends "${missing[@]}" >&2
 fi
 
-# Node is needed by tests only (their target server), and any version from 18 on will do.
-for group in "$@"; do
-    if [ "$group" = test ] && ! command -v node >/dev/null; then
+# Node builds the dashboard (20.19 or newer, with npm) and serves in tests. The distribution's own is
+# taken where there is none; tools/web.sh says so when it is too old.
+for group in "${@:-build}"; do
+    if [[ "$group" =~ ^(build|test)$ ]] && ! command -v npm >/dev/null; then
         sudo=()
         [ "$(id -u)" = 0 ] || sudo=(sudo)
         "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-            --no-install-recommends nodejs >&2
+            --no-install-recommends nodejs npm >&2
     fi
 done
 

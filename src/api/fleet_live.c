@@ -212,9 +212,10 @@ static void send_snapshot(struct live *l)
 
     buf_append_c(&text, "retry: 1000\n\n");
     format(l->lives, "snapshot",
-           json_pack("{s:o, s:o, s:o, s:o, s:o}", "run", view_run(l->run), "thresholds",
-                     view_thresholds(l->run), "agents", agents_json(l->lives, l->run), "events",
-                     last_events(l->run), "logs", last_logs(l->run)),
+           json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "run", view_run(l->run), "series",
+                     view_series(l->run), "thresholds", view_thresholds(l->run), "agents",
+                     agents_json(l->lives, l->run), "events", last_events(l->run), "logs",
+                     last_logs(l->run)),
            &text);
     api_stream_send(l->stream, buf_str(&text));
     buf_deinit(&text);

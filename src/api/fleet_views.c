@@ -10,6 +10,8 @@
 #include "metrics/threshold.h"
 #include "metrics/totals.h"
 
+enum { SERIES_SECONDS = 3600 }; /* what the collector keeps */
+
 static json_t *text_or_null(const char *text)
 {
     return text && text[0] ? json_string(text) : json_null();
@@ -379,4 +381,51 @@ json_t *view_window(const struct fleet_run *r, int64_t second, bool is_late)
         numbers = (struct second_numbers){0};
     return json_pack("{s:I, s:b, s:o, s:o}", "t", (json_int_t)second, "is_late", (int)is_late,
                      "overall", values_json(&numbers), "regions", regions);
+}
+
+/* Appends a second's values to the columns; what is not known is null. */
+static void add_row(json_t *columns, const struct collector *c, const char *region, int64_t second)
+{
+    struct second_numbers numbers = {0};
+    bool known = collector_numbers(c, region, second, &numbers);
+    json_t *values = values_json(&numbers);
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(values, key, value)
+    {
+        json_t *column = json_object_get(columns, key);
+
+        if (!column) {
+            column = json_array();
+            json_object_set_new(columns, key, column);
+        }
+        json_array_append(column, known ? value : json_null());
+    }
+    json_decref(values);
+}
+
+json_t *view_series(const struct fleet_run *r)
+{
+    const struct collector *c = fleet_run_collector(r);
+    int64_t end = collector_last_second(c);
+    json_t *t = json_array();
+    json_t *overall = json_object();
+    json_t *regions = json_object();
+    struct second_numbers numbers;
+    const char *const *names;
+    size_t count = fleet_run_regions(r, &names);
+
+    for (size_t i = 0; i < count; i++)
+        json_object_set_new(regions, names[i], json_object());
+    for (int64_t s = end > SERIES_SECONDS ? end - SERIES_SECONDS : 0; s <= end; s++) {
+        if (!collector_numbers(c, NULL, s, &numbers))
+            continue;
+        json_array_append_new(t, json_integer(s));
+        add_row(overall, c, NULL, s);
+        for (size_t i = 0; i < count; i++)
+            add_row(json_object_get(regions, names[i]), c, names[i], s);
+    }
+    return json_pack("{s:i, s:o, s:o, s:o}", "step", 1, "t", t, "overall", overall, "regions",
+                     regions);
 }

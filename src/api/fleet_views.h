@@ -14,6 +14,8 @@ json_t *view_run(const struct fleet_run *r);
 json_t *view_event(const struct fleet_run *r, const struct fleet_event *e);
 json_t *view_log(const struct fleet_run *r, const struct fleet_log *l);
 json_t *view_window(const struct fleet_run *r, int64_t second, bool is_late);
+/* LiveSeries: each second up to the last that is complete, as far back as the collector keeps. */
+json_t *view_series(const struct fleet_run *r);
 json_t *view_thresholds(const struct fleet_run *r);
 
 #endif

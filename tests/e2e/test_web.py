@@ -1,0 +1,66 @@
+"""The dashboard in a real browser."""
+import gzip
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read(), answer.headers
+
+
+def modules(lab):
+    """playwright-core and axe-core, as web/package-lock.json pins them."""
+    if (ROOT / "web/node_modules/playwright-core").exists():
+        return ROOT / "web"
+    folder = lab.dir / "web"
+    folder.mkdir()
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(ROOT / "web" / name, folder)
+    subprocess.run(["npm", "ci"], cwd=folder, check=True, capture_output=True, timeout=300)
+    return folder
+
+
+def test_files(lab):
+    """The policy, names that may be kept for ever, and no more than 300 KB compressed."""
+    fleet = lab.fleet()
+    page, headers = fetch(fleet.url + "/")
+    assert "script-src 'self'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["Cache-Control"] == "no-cache"
+    assert fetch(fleet.url + "/runs/none")[0] == page
+    size = len(page)
+    for path in re.findall(r'(?:src|href)="(/assets/[^"]+)"', gzip.decompress(page).decode()):
+        data, headers = fetch(fleet.url + path)
+        assert "immutable" in headers["Cache-Control"]
+        size += len(data)
+    assert 10_000 < size < 300 * 1024, size
+
+
+def test_a_run_from_the_browser(lab):
+    base = lab.shop()
+    fleet = lab.fleet()
+    regions = ("us-east-1", "eu-central-1", "ap-southeast-2")
+    for region in regions:
+        fleet.agent(region, f"{region}-a")
+    fleet.agent(regions[0], f"{regions[0]}-b")
+    fleet.wait_ready(4)
+    text = (ROOT / "examples/mission.js").read_text().replace("${__ENV.BASE}", base)
+    script = lab.file("mission.js", text.replace("'1m'", "'10s'"))
+    shots = os.environ.get("GALE_SCREENSHOTS", lab.dir)
+    browser = subprocess.Popen(
+        ["node", pathlib.Path(__file__).with_name("web.mjs"), fleet.url, script, shots],
+        env={**os.environ, "WEB_MODULES": str(modules(lab))}, text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    lab.closing.append(browser.kill)
+    if browser.stdout.readline() == "kill\n":
+        fleet.agents[f"{regions[0]}-a"].send_signal(signal.SIGKILL)
+    out, err = browser.communicate("\n", timeout=180)
+    assert browser.returncode == 0 and "done" in out, err
