@@ -99,7 +99,7 @@ static int start(struct agent_command *c, const struct args *args, struct diag *
         .zone = args_text(args, FLAG_ZONE, ""),
         .labels = &c->labels,
         .folder = args_text(args, FLAG_DATA, getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp"),
-        .host = fleet_host(&c->network.network),
+        .host = fleet_host(&c->network),
         .loop = c->service.loop,
     };
     int err;

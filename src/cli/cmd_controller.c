@@ -175,8 +175,7 @@ static int start_api(struct controller_command *c, struct diag *d)
     int err = 0;
 
     if (args_is_set(c->args, FLAG_PROVISION))
-        err = scale_new(args_text(c->args, FLAG_PROVISION, ""), c->nats_url, c->controller,
-                        c->service.loop, &c->scale, d);
+        err = scale_new(c->args, c->nats_url, c->controller, c->service.loop, &c->scale, d);
     if (c->scale) {
         config.scale = scale_set;
         config.arg = c->scale;

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cli/archive.h"
+#include "cli/network.h"
 #include "engine/options.h"
 #include "engine/run.h"
 #include "engine/scenario.h"
@@ -114,8 +115,14 @@ static int load(void *arg, const struct host_load *what, struct host_test **out,
 static struct runner *runner_new(void *arg, struct host_test *test)
 {
     struct loaded *l = loaded_of(test);
+    const struct operator_network *network = arg;
 
-    return script_runner_new(l->script, &l->options, &l->scenarios, arg);
+    return script_runner_new(l->script, &l->options, &l->scenarios, &network->network);
+}
+
+static int allow(void *arg, uint64_t vus, double rate, struct diag *d)
+{
+    return network_check_load(arg, vus, rate, d);
 }
 
 static void runner_free(void *arg, struct runner *runner)
@@ -124,11 +131,12 @@ static void runner_free(void *arg, struct runner *runner)
     script_runner_free(runner);
 }
 
-struct host fleet_host(const struct network *network)
+struct host fleet_host(const struct operator_network *network)
 {
     return (struct host){.arg = (void *)(uintptr_t)network,
                          .load = load,
                          .unload = unload,
+                         .allow = allow,
                          .runner_new = runner_new,
                          .runner_free = runner_free};
 }

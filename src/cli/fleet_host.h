@@ -6,10 +6,10 @@
 #include "fleet/host.h"
 #include "fleet/prepared.h"
 
-struct network;
+struct operator_network;
 
 /* `network`: what the operator says of it; outlives the host. */
-struct host fleet_host(const struct network *network);
+struct host fleet_host(const struct operator_network *network);
 
 /* Uploads are read by a child process, `gale archive`, with limits on time and memory: a script
  * that loops for ever or eats memory in its init context ends the child alone. */

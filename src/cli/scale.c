@@ -2,11 +2,13 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "cli/args.h"
 #include "fleet/agent.h"
 #include "fleet/controller.h"
 #include "fleet/provisioner.h"
@@ -15,6 +17,7 @@
 #define LOOK_NSEC (2 * NSEC_PER_SEC)
 
 struct scale {
+    const struct args *args;
     struct provisioner *provisioner;
     struct controller *controller;
     struct loop *loop;
@@ -100,25 +103,104 @@ int scale_set(void *scale, const char *region, unsigned agents, struct diag *d)
     return adjust(s, region, agents, d);
 }
 
-int scale_new(const char *how, const char *nats, struct controller *controller, struct loop *loop,
-              struct scale **out, struct diag *d)
+/* --- starting ------------------------------------------------------------------------------- */
+
+/* What an agent needs for NATS and the operator gave to the controller, but on no command line. */
+static char *environment(void *arg, const char *id)
 {
-    struct scale *s = mem_zalloc(sizeof *s);
-    struct provisioner_config common = {.loop = loop, .nats = nats, .on_end = on_end, .arg = s};
+    static const struct {
+        enum flag_id flag;
+        const char *name;
+    } passed[] = {
+        {FLAG_NATS_USER, "GALE_NATS_USER"},
+        {FLAG_NATS_PASSWORD, "GALE_NATS_PASSWORD"},
+    };
+    const struct scale *s = arg;
+    struct buf out = BUF_INIT(SIZE_MAX);
+
+    (void)id;
+    for (size_t i = 0; i < COUNT_OF(passed); i++) {
+        const char *value = args_text(s->args, passed[i].flag, NULL);
+
+        if (value)
+            buf_printf(&out, "%s=%s\n", passed[i].name, value);
+    }
+    return buf_take(&out);
+}
+
+/* Files are those of this machine: agents elsewhere name theirs in the hosts file. */
+static int new_local(struct scale *s, struct provisioner_config *config, struct diag *d)
+{
+    static const enum flag_id files[] = {FLAG_NATS_CREDENTIALS, FLAG_NATS_CA, FLAG_NATS_CERT,
+                                         FLAG_NATS_KEY};
+    const char *flags[2 * COUNT_OF(files) + 1] = {NULL};
+    char *names[COUNT_OF(files)] = {NULL};
+    size_t count = 0;
     int err;
 
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        const char *file = args_text(s->args, files[i], NULL);
+
+        if (!file)
+            continue;
+        names[i] = mem_printf("--%s", flag_table[files[i]].name);
+        flags[count++] = names[i];
+        flags[count++] = file;
+    }
+    config->flags = flags;
+    err = provision_local_new(config, &s->provisioner, d);
+    for (size_t i = 0; i < COUNT_OF(files); i++)
+        mem_free(names[i]);
+    return err;
+}
+
+static int new_ssh(struct scale *s, const struct provisioner_config *config, const char *hosts,
+                   struct diag *d)
+{
+    struct provision_ssh_config ssh = {.common = *config, .hosts = hosts};
+
+    if (!args_is_set(s->args, FLAG_NATS) && !args_is_set(s->args, FLAG_AGENT_NATS))
+        return diag_set(d, ERR_INVALID,
+                        "agents on other hosts need an address of NATS that they can reach: give "
+                        "it with --agent-nats, as in nats://controller.example:4222");
+    return provision_ssh_new(&ssh, &s->provisioner, d);
+}
+
+static int new_provisioner(struct scale *s, const char *nats, struct diag *d)
+{
+    const char *how = args_text(s->args, FLAG_PROVISION, "");
+    struct provisioner_config config = {
+        .loop = s->loop,
+        .nats = args_text(s->args, FLAG_AGENT_NATS, nats),
+        .environment = environment,
+        .on_end = on_end,
+        .arg = s,
+    };
+
+    if (args_is_set(s->args, FLAG_AGENT_USERS))
+        return diag_set(d, ERR_INVALID,
+                        "agents that the controller starts have no line in --agent-users: use one "
+                        "of the two");
+    if (strcmp(how, "local") == 0)
+        return new_local(s, &config, d);
+    if (strncmp(how, "ssh=", 4) == 0)
+        return new_ssh(s, &config, how + 4, d);
+    return diag_set(d, ERR_INVALID, "'%s' is none: use local or ssh=FILE", how);
+}
+
+int scale_new(const struct args *args, const char *nats, struct controller *controller,
+              struct loop *loop, struct scale **out, struct diag *d)
+{
+    struct scale *s = mem_zalloc(sizeof *s);
+    int err;
+
+    s->args = args;
     s->controller = controller;
     s->loop = loop;
     map_init(&s->wanted);
-    if (strcmp(how, "local") == 0)
-        err = provision_local_new(&common, &s->provisioner, d);
-    else if (strncmp(how, "ssh=", 4) == 0)
-        err = provision_ssh_new(&(struct provision_ssh_config){.common = common, .hosts = how + 4},
-                                &s->provisioner, d);
-    else
-        err =
-            diag_set(d, ERR_INVALID, "flag --provision: '%s' is none: use local or ssh=FILE", how);
+    err = new_provisioner(s, nats, d);
     if (err) {
+        diag_prefix(d, "flag --provision");
         mem_free(s);
         return err;
     }

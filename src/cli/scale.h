@@ -7,13 +7,16 @@
 #include "base/compiler.h"
 #include "base/diag.h"
 
+struct args;
 struct controller;
 struct loop;
 struct scale;
 
-/* `how`: "local", or "ssh=FILE" of hosts. `nats`: the URL that agents get. ERR_INVALID with a
- * message. */
-MUST_USE int scale_new(const char *how, const char *nats, struct controller *controller,
+/* As --provision says. `nats`: where the controller finds NATS; agents too, unless --agent-nats
+ * says otherwise. User and password for NATS go to them by their environment, and to those of this
+ * machine the files of --nats-ca and its kin. ERR_INVALID, ERR_NOT_FOUND with a message that names
+ * the flag. */
+MUST_USE int scale_new(const struct args *args, const char *nats, struct controller *controller,
                        struct loop *loop, struct scale **out, struct diag *d);
 void scale_free(struct scale *s); /* ends the agents; NULL is allowed */
 

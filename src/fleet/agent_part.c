@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "engine/run.h"
 #include "engine/scenario.h"
+#include "engine/segment.h"
 #include "fleet/agent_internal.h"
 #include "fleet/host.h"
 #include "fleet/planner.h"
@@ -145,6 +146,25 @@ static void on_summary(void *arg, int err, char *json, struct diag *d)
     agent_run_drive(p->owner);
 }
 
+/* What this agent would run at once with this part, against what its operator allows: capacity is
+ * for planning, and when agents are lost those that stay may be asked for more. */
+static int check_load(const struct agent_part *p, struct diag *d)
+{
+    const uint64_t pieces = 1000000;
+    struct planner_load load;
+    uint64_t vus = 0;
+    double rate = 0;
+
+    planner_load_of(p->owner->test->scenarios, &load);
+    for (const struct agent_part *q = p->owner->parts; q; q = q->next) {
+        if (!q->run || q->is_over)
+            continue;
+        vus += run_max_vus(q->run);
+        rate += load.rate * (double)segment_scale(&q->segment, pieces) / (double)pieces;
+    }
+    return host_of(p)->allow(host_of(p)->arg, vus, rate, d);
+}
+
 void agent_part_begin(struct agent_part *p)
 {
     struct host_test *test = p->owner->test;
@@ -156,11 +176,17 @@ void agent_part_begin(struct agent_part *p)
         .part = &p->join,
         .hooks = {p, on_phase, on_tick, on_over, on_summary},
     };
+    struct diag d = DIAG_INIT;
 
     read_done(p, test->scenarios);
     p->runner = host_of(p)->runner_new(host_of(p)->arg, test);
     config.runner = p->runner;
     p->run = run_new(&config, p->owner->agent->config.loop);
+    if (check_load(p, &d)) {
+        agent_part_fail(p, EXIT_CODE_CONFIG, d.message);
+        diag_deinit(&d);
+        return;
+    }
     run_begin(p->run);
     set_stage(p, GALE__FLEET__STAGE__STAGE_INIT);
 }

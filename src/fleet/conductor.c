@@ -490,8 +490,13 @@ static void take_part_status(struct conductor *c, struct conductor_part *p,
     p->completed = status->completed;
     if (status->began_wall_nsec)
         p->began_wall_nsec = status->began_wall_nsec;
-    if (status->error && status->error[0] && !p->error)
+    if (status->error && status->error[0] && !p->error) {
         p->error = mem_strdup(status->error);
+        if (c->phase >
+            FLEET_INIT) /* one that was to take another's load: report_failures is past */
+            conductor_say(c, FLEET_EVENT_FAILED, p, "part %u does not run on %s: %s", p->id,
+                          p->agent, p->error);
+    }
     c->marked_failed |= status->marked_failed;
     if (!was_running && p->stage >= GALE__FLEET__STAGE__STAGE_RUNNING && p->join_nsec > 0)
         conductor_say(c, FLEET_EVENT_RESTORED, p, "part %u runs on %s", p->id, p->agent);

@@ -199,8 +199,9 @@ static void put_losses(const struct fleet_run *r, bool color, struct buf *out)
         int64_t at = start ? (e->wall_nsec - start) / NSEC_PER_SEC : 0;
 
         if (e->kind != FLEET_EVENT_LOST && e->kind != FLEET_EVENT_MOVED &&
-            e->kind != FLEET_EVENT_RESTORED && e->kind != FLEET_EVENT_ORPHANED &&
-            e->kind != FLEET_EVENT_BACK && e->kind != FLEET_EVENT_NOTE)
+            e->kind != FLEET_EVENT_FAILED && e->kind != FLEET_EVENT_RESTORED &&
+            e->kind != FLEET_EVENT_ORPHANED && e->kind != FLEET_EVENT_BACK &&
+            e->kind != FLEET_EVENT_NOTE)
             continue;
         buf_printf(out, "     %s%02lld:%02lld%s %s%s%s\n", color ? "\x1b[33m" : "",
                    (long long)(at > 0 ? at / 60 : 0), (long long)(at > 0 ? at % 60 : 0),

@@ -47,6 +47,9 @@ struct host {
      * thread of the offload pool. 0, or the exit code of the test with a message. */
     int (*load)(void *arg, const struct host_load *what, struct host_test **out, struct diag *d);
     void (*unload)(void *arg, struct host_test *test);
+    /* Whether this machine's operator lets it run that much at once: 0, or an error with a message.
+     * `rate`: iterations per second of arrival rates. */
+    int (*allow)(void *arg, uint64_t vus, double rate, struct diag *d);
     /* One per part; the test outlives it. */
     struct runner *(*runner_new)(void *arg, struct host_test *test);
     void (*runner_free)(void *arg, struct runner *runner);

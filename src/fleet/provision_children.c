@@ -20,7 +20,7 @@
 enum {
     LINE_MAX_BYTES = 16 * 1024, /* of a log line; what is longer comes in pieces */
     READ_AT_ONCE = 64 * 1024,   /* of one child's log before others get their turn */
-    NAME_MAX_LEN = 60,
+    NAME_MAX_LEN = 54,          /* an id is 9 longer, and an agent takes 63 */
     PATIENCE_SEC = 10,
     LOOK_MS = 1000, /* between looks at a child */
     REAP_MS = 20,   /* the same when it has closed its output */
@@ -118,8 +118,6 @@ static void ended(struct child_agent *a, const char *how)
 
     forward(a, buf_str(&a->line));
     unlink_agent(a);
-    if (!a->shown.is_stopping)
-        log_printf(LOG_WARN, "agent %s (%s) has ended: %s", a->shown.id, a->shown.place, how);
     if (config->on_end)
         config->on_end(config->arg, &a->shown, how);
     free_agent(a);

@@ -375,3 +375,45 @@ def test_scale(lab):
     fleet.wait_ready(0)
     result = lab.gale("fleet", "scale", "us", "--fleet", fleet.url)
     assert result.code != 0 and "REGION=N" in result.stderr
+
+
+def test_an_agents_policy_holds_against_controllers_and_scripts(lab):
+    shop = lab.shop()
+    fleet = lab.fleet()
+    policy = lab.file("policy.json", json.dumps({"deny": ["127.0.0.2"], "maxVUs": 12}))
+    fleet.agent("us", "us-1", "--policy", policy)
+    fleet.agent("us", "us-2", "--policy", policy)
+    fleet.wait_ready(2)
+    assert {a["capacity_vus"] for a in fleet.get("/api/v1/agents")["items"]} == {12}
+    lab.file("secret.txt", "the secret of this machine")
+    script = lab.file("s.js", """
+        import http from 'k6/http';
+        import { check } from 'k6';
+        export const options = { vus: 2, iterations: 4, thresholds: { checks: ['rate==1'] } };
+        export default function () {
+          const refused = (r) => r.error_code === 1110 && r.error.includes('policy') && r.error.includes('is refused');
+          check(http.get('http://127.0.0.2:1/'), { denied: refused });
+          check(http.get('http://169.254.169.254/latest/meta-data'), { metadata: refused });
+        }""")
+    result = fleet.gale(script, "--regions", "us=1/2")
+    assert result.code == 0, result.text
+    # A file that only the agents' inits would read.
+    script = lab.file("t.js", f"""
+        if (__VU > 0) open('{lab.dir}/secret.txt');
+        export const options = {{ vus: 2, iterations: 2 }};
+        export default function () {{}}""")
+    result = fleet.gale(script, "--regions", "us=1/2")
+    assert result.code == 107 and "secret of this machine" not in result.text, result.text
+    # More than the region's agents may run is refused beforehand,
+    script = lab.file("u.js", "export const options = { vus: 25, duration: '1s' };\nexport default function () {}")
+    result = fleet.gale(script, "--regions", "us")
+    assert result.code == 104 and "us-1: 12" in result.stderr, result.text
+    # and what is asked for when one is lost, by the one that stays.
+    script = lab.file("v.js", LOOP.replace("maxVUs: 40", "maxVUs: 20") % 10)
+    proc = fleet.start(script, "-e", f"BASE={shop}", "--regions", "us=1/2", "--quiet")
+    fleet.wait("the run to run", lambda: any(
+        r["phase"] == "running" for r in fleet.get("/api/v1/runs")["items"]))
+    fleet.agents["us-2"].kill()
+    out, err = proc.communicate(timeout=60)
+    text = "does not run on us-1: the policy allows 12 VUs here and the test needs 20"
+    assert text in err and text in out, (proc.returncode, out, err)
