@@ -177,8 +177,9 @@ def test_killed_agent_is_replaced(lab):
     assert "us-1 is lost" in out, out
     m = json.loads(path.read_text())["metrics"]
     made = m["iterations"]["count"] + m.get("dropped_iterations", {}).get("count", 0)
-    # 701 arrivals; those that were under way when it died are in no window.
-    assert 690 <= made <= 701, m
+    # 701 arrivals; those that were under way when it died are in no window, and one that was due as
+    # its last window closed may be in there and be taken for lost as well.
+    assert 690 <= made <= 703, m
     windows = fleet.get(f"/api/v1/runs/{run}")["windows"]
     assert windows["lost"] == 0, windows
 
