@@ -39,6 +39,7 @@ PACKAGES = {
     r"snappy-c\.h": ["output"],
     r"sys/epoll\.h": ["loop", "shop"],
     r"sqlite3\.h": ["store"],
+    r"microhttpd": ["api"],
     r"nats": ["fleet"],
     r"(fleet\.pb-c|protobuf-c/.*)\.h": ["fleet"],
     r"uv\.h": [],

@@ -1,9 +1,8 @@
 /* k6's REST API on --address (k6-features.md section 27): status, metrics, groups, setup data; ends
  * a run, or starts a paused one.
  *
- * libmicrohttpd without threads of its own: its epoll is one of the descriptors of main's loop, so
- * that everything here runs on main's thread, between the run's own events. It listens where the
- * operator says; there is no authentication, as in k6. */
+ * The server (api/server.h) is on main's loop: everything here runs between the run's own events.
+ * It listens where the operator says; there is no authentication, as in k6. */
 #ifndef CLI_REST_H
 #define CLI_REST_H
 
