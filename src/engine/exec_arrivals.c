@@ -326,15 +326,13 @@ static void join(struct exec_arrivals *x)
 {
     const struct run_state *run = x->base.worker->shared->state;
     const struct scenario *scenario = x->base.state->scenario;
-    const struct segment *arrivals = &x->base.part->arrivals;
-    uint64_t lost;
 
-    if (run->join_nsec <= scenario->start_nsec || x->base.part->arrival_weight == 0)
+    if (run->join_nsec <= scenario->start_nsec)
         return;
-    x->next = plan_arrivals_before(scenario, arrivals, run->join_nsec);
-    lost = plan_arrivals_before(scenario, arrivals, run->lost_nsec);
-    if (lost < x->next)
-        executor_drop(&x->base, x->next - lost);
+    if (x->base.worker->env.index == 0 && x->base.state->lost > 0)
+        executor_drop(&x->base, x->base.state->lost);
+    if (x->base.part->arrival_weight > 0)
+        x->next = plan_arrivals_before(scenario, &x->base.part->arrivals, run->join_nsec);
 }
 
 static void arrivals_due(struct timer *timer)

@@ -418,10 +418,9 @@ void run_do_scenarios(struct run *run, const char *setup_json, int64_t at)
     execute(run, at);
 }
 
-void run_set_join(struct run *run, int64_t join_nsec, int64_t lost_nsec)
+void run_set_join(struct run *run, int64_t join_nsec)
 {
     run->part.join_nsec = join_nsec;
-    run->part.lost_nsec = lost_nsec;
 }
 
 void run_do_teardown(struct run *run)

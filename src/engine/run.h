@@ -45,11 +45,16 @@ struct run_tick {
  * for an order (run_do_...), VUs have their numbers in the test as __VU, and vus, vus_max and
  * load_generator_* are left to whoever has all parts of the process. A part may take over from one
  * that was lost: then it joins the scenarios when they have begun already. */
+struct scenario_done {
+    uint64_t completed;
+    uint64_t dropped;
+};
+
 struct run_part {
     int64_t join_nsec; /* of the scenarios' time: it begins here */
-    int64_t
-        lost_nsec; /* arrivals that were due from here on to join_nsec are dropped, and counted */
-    const uint64_t *done; /* by scenario: iterations that are not run again; NULL: none */
+    /* By scenario, what is known to be done: iterations are not run again, and arrivals before
+     * join_nsec that are not among them are dropped, and counted. NULL: nothing. */
+    const struct scenario_done *done;
 };
 
 struct run_hooks {
@@ -141,7 +146,7 @@ void run_do_teardown(struct run *run);
 void run_do_end(struct run *run); /* the same without teardown() */
 /* Of a part that takes over: when it joins is known only when it is ready. Before
  * run_do_scenarios. */
-void run_set_join(struct run *run, int64_t join_nsec, int64_t lost_nsec);
+void run_set_join(struct run *run, int64_t join_nsec);
 /* After `over`: handleSummary, then the hook `summary`; at once with 0 and NULL if there is none.
  * The input must stay until then. */
 void run_do_summary(struct run *run, const char *data_json);

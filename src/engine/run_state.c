@@ -43,15 +43,17 @@ void run_state_init(struct run_state *s, const struct scenario_list *scenarios,
 void run_state_join(struct run_state *s, const struct run_part *part)
 {
     s->join_nsec = part->join_nsec;
-    s->lost_nsec = part->lost_nsec;
     for (size_t i = 0; i < s->scenario_count; i++) {
         struct scenario_state *scenario = &s->scenarios[i];
         uint64_t past = plan_arrivals_before(scenario->scenario, s->segment, part->join_nsec);
-        uint64_t done = part->done ? part->done[i] : 0;
+        struct scenario_done known = part->done ? part->done[i] : (struct scenario_done){0};
+        uint64_t done = known.completed;
 
         if (scenario->iterations > 0 && done > scenario->iterations)
             done = scenario->iterations;
         scenario->done = done;
+        if (past > known.completed + known.dropped)
+            scenario->lost = past - known.completed - known.dropped;
         /* Numbers that the lost part may have used are not used again. */
         scenario->next_iteration = past > done ? past : done;
         if (scenario->pot > 0)

@@ -94,6 +94,7 @@ struct scenario_state {
     uint64_t max_vus;
     uint64_t iterations; /* of all VUs of this instance; 0: the time ends it */
     uint64_t done;       /* of them, elsewhere and before */
+    uint64_t lost;       /* arrivals that were due before this part joins and that nobody made */
     char _apart[CACHE_LINE];
     _Atomic uint64_t next_iteration; /* iterationInInstance */
     _Atomic uint64_t pot;            /* shared iterations that nobody has taken */
@@ -118,8 +119,7 @@ struct run_state {
     _Atomic int64_t execution;    /* monotonic: time 0 of the scenarios; 0: not yet */
     _Atomic int64_t ended;        /* monotonic; 0: not yet */
     int64_t join_nsec;            /* of the scenarios' time: nothing is due before; see run_part */
-    int64_t lost_nsec;
-    bool ids_in_test; /* __VU is the number in the test */
+    bool ids_in_test;             /* __VU is the number in the test */
 
     char _apart[CACHE_LINE];
     _Atomic uint64_t next_vu;          /* ids given out */

@@ -47,7 +47,6 @@ void agent_data_init(struct agent_run *r)
     r->shard = shard_new(&(struct shard_options){0});
     r->tags = make_tags(r);
     r->second = -1;
-    r->done = mem_calloc(r->test->scenarios->count, sizeof *r->done);
     r->windows = mem_calloc(PENDING_WINDOWS, sizeof(struct window *));
     log_keep(LOG_LINES, LOG_BYTES);
 }
@@ -59,7 +58,6 @@ void agent_data_deinit(struct agent_run *r)
     for (size_t i = 0; i < r->window_count; i++)
         window_free(r->windows[i]);
     mem_free((void *)r->windows);
-    mem_free(r->done);
     shard_free(r->shard);
     log_keep(0, 0);
 }
@@ -156,42 +154,53 @@ static void fill_ended(struct agent_run *r, Gale__Fleet__Data *data)
     }
 }
 
-/* Adds up the iterations that the second's windows hold, by scenario: what is not in here was not
+/* Adds up the iterations that a part's window holds, by scenario: what is not in a window was not
  * measured, whoever ran it. */
-static void count_done(struct agent_run *r)
+static void count_made(struct agent_part *p, const struct window *w)
 {
-    const struct scenario_list *scenarios = r->test->scenarios;
+    const struct scenario_list *scenarios = p->owner->test->scenarios;
 
-    for (size_t i = 0; i < r->window_count; i++) {
-        for (size_t j = 0; j < r->windows[i]->count; j++) {
-            const struct window_series *s = &r->windows[i]->series[j];
-            struct str name;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct window_series *s = &w->series[i];
+        uint32_t metric = s->series->metric->id;
+        struct str name;
+        size_t k = 0;
 
-            if (s->series->metric->id != METRIC_ITERATIONS)
-                continue;
-            name = tags_get(s->series->tags, STR("scenario"));
-            for (size_t k = 0; k < scenarios->count; k++) {
-                if (!name.ptr || str_eq_c(name, scenarios->list[k]->name)) {
-                    r->done[k] += (uint64_t)s->sink.sum;
-                    break;
-                }
-            }
-        }
+        if (metric != METRIC_ITERATIONS && metric != METRIC_DROPPED_ITERATIONS)
+            continue;
+        name = tags_get(s->series->tags, STR("scenario"));
+        while (name.ptr && k < scenarios->count && !str_eq_c(name, scenarios->list[k]->name))
+            k++;
+        if (k < scenarios->count && metric == METRIC_ITERATIONS)
+            p->made[k].completed += (uint64_t)s->sink.sum;
+        else if (k < scenarios->count)
+            p->made[k].dropped += (uint64_t)s->sink.sum;
     }
+}
+
+static void add_done(Gale__Fleet__Data *data, const struct agent_part *p, size_t scenario)
+{
+    Gale__Fleet__Done *done = mem_alloc(sizeof *done);
+
+    gale__fleet__done__init(done);
+    done->part = p->id;
+    done->scenario = p->owner->test->scenarios->list[scenario]->name;
+    done->iterations = p->made[scenario].completed;
+    done->dropped = p->made[scenario].dropped;
+    data->done[data->n_done++] = done;
 }
 
 static void fill_done(const struct agent_run *r, Gale__Fleet__Data *data)
 {
-    const struct scenario_list *scenarios = r->test->scenarios;
+    size_t scenarios = r->test->scenarios->count;
+    size_t parts = 0;
 
-    data->done = mem_calloc(scenarios->count + 1, sizeof(Gale__Fleet__Done *));
-    for (size_t i = 0; i < scenarios->count; i++) {
-        Gale__Fleet__Done *done = mem_alloc(sizeof *done);
-
-        gale__fleet__done__init(done);
-        done->scenario = scenarios->list[i]->name;
-        done->iterations = r->done[i];
-        data->done[data->n_done++] = done;
+    for (const struct agent_part *p = r->parts; p; p = p->next)
+        parts++;
+    data->done = mem_calloc(parts * scenarios + 1, sizeof(Gale__Fleet__Done *));
+    for (const struct agent_part *p = r->parts; p; p = p->next) {
+        for (size_t i = 0; p->made && i < scenarios; i++)
+            add_done(data, p, i);
     }
 }
 
@@ -243,7 +252,6 @@ static void send_second(struct agent_run *r)
     struct sending s = {.run = r, .data = GALE__FLEET__DATA__INIT, .held = BUF_INIT(SIZE_MAX)};
     size_t max = (size_t)bus_max_payload(r->agent->bus) - MESSAGE_ROOM;
 
-    count_done(r);
     add_own_metrics(r);
     r->was_saturated = is_saturated(r);
     r->windows[r->window_count++] = shard_take_window(r->shard);
@@ -298,6 +306,7 @@ void agent_data_tick(struct agent_part *p, struct run_tick *tick)
     for (size_t i = 0; i < tick->window_count && r->window_count < PENDING_WINDOWS - 1; i++) {
         if (!tick->windows[i])
             continue;
+        count_made(p, tick->windows[i]);
         r->windows[r->window_count++] = tick->windows[i];
         tick->windows[i] = NULL;
     }

@@ -66,7 +66,8 @@ struct agent_part {
     uint64_t scale_num;
     uint64_t scale_den;
     struct run_part join;
-    uint64_t *done; /* of join; owned */
+    struct scenario_done *done; /* of join; owned */
+    struct scenario_done *made; /* in the windows so far, by scenario; owned */
     struct runner *runner;
     struct run *run;          /* NULL: not made, or freed */
     struct run_result result; /* once it is over */

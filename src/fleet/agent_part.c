@@ -41,13 +41,15 @@ static void read_done(struct agent_part *p, const struct scenario_list *scenario
     const Gale__Fleet__Order *order = p->owner->order;
 
     p->done = mem_calloc(scenarios->count, sizeof *p->done);
+    p->made = mem_calloc(scenarios->count, sizeof *p->made);
     for (size_t i = 0; i < order->n_parts; i++) {
         const Gale__Fleet__Part *part = order->parts[i];
 
         for (size_t j = 0; part->id == p->id && j < part->n_done; j++) {
             for (size_t k = 0; k < scenarios->count; k++) {
                 if (strcmp(scenarios->list[k]->name, part->done[j]->scenario) == 0)
-                    p->done[k] = part->done[j]->iterations;
+                    p->done[k] =
+                        (struct scenario_done){part->done[j]->iterations, part->done[j]->dropped};
             }
         }
     }
@@ -224,7 +226,7 @@ void agent_part_drive(struct agent_part *p)
         start_scenarios(p);
     else if (phase == RUN_EXECUTED && p->leads && p->step >= GALE__FLEET__STEP__STEP_TEARDOWN)
         run_do_teardown(p->run);
-    else if (phase == RUN_EXECUTED && !p->leads)
+    else if (phase == RUN_EXECUTED && !p->leads && p->step >= GALE__FLEET__STEP__STEP_TEARDOWN)
         run_do_end(p->run);
     else if (p->is_over && p->leads && !p->summary_asked && p->owner->summary_input &&
              p->step >= GALE__FLEET__STEP__STEP_SUMMARY) {
@@ -248,6 +250,7 @@ bool agent_part_free(struct agent_part *p)
             host_of(p)->runner_free(host_of(p)->arg, p->runner);
         segment_deinit(&p->segment);
         mem_free(p->done);
+        mem_free(p->made);
     }
     mem_free(p->error);
     mem_free(p);

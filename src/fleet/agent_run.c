@@ -220,9 +220,8 @@ static void take_part(struct agent_run *r, const Gale__Fleet__Part *wanted)
     p->step = wanted->step;
     p->leads = wanted->leads;
     p->join.join_nsec = wanted->join_nsec;
-    p->join.lost_nsec = wanted->lost_nsec;
     if (p->run)
-        run_set_join(p->run, wanted->join_nsec, wanted->lost_nsec);
+        run_set_join(p->run, wanted->join_nsec);
 }
 
 /* Parts that the order does not name are somebody else's now. */

@@ -370,6 +370,9 @@ static void tick_teardown(struct conductor *c)
 {
     struct conductor_part *lead = conductor_lead(c);
 
+    /* The others stay until it has been run: should its agent die, one of them runs it. */
+    if (!lead || lead->stage >= GALE__FLEET__STAGE__STAGE_ENDED)
+        all_step(c, GALE__FLEET__STEP__STEP_TEARDOWN);
     if (!all_at(c, GALE__FLEET__STAGE__STAGE_ENDED))
         return;
     if (lead && c->exit_code == 0 && !c->is_stopped)

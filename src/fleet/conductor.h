@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "engine/run_state.h"
+#include "engine/run.h"
 #include "fleet/blob.h"
 #include "fleet/planner.h"
 
@@ -50,10 +50,9 @@ enum fleet_event_kind {
 };
 const char *fleet_event_name(enum fleet_event_kind kind); /* "phase", "agent-lost", ... */
 
-/* What the data said of an agent's work: conductor_hooks.progress. */
-struct agent_progress {
-    int64_t next_second;  /* the first second of the run of which nothing came */
-    const uint64_t *done; /* completed iterations by scenario */
+/* What the data said of a part's work: conductor_hooks.progress. */
+struct part_progress {
+    const struct scenario_done *done; /* by scenario; NULL: nothing */
     size_t scenario_count;
     const char *const *names; /* of the scenarios */
 };
@@ -67,7 +66,7 @@ struct conductor_hooks {
     /* Agents that are alive now, for taking over: valid during the call. is_idle of those that
      * run a part of this run is false. */
     const struct planner_agent *(*agents)(void *arg, size_t *count);
-    void (*progress)(void *arg, const char *agent, struct agent_progress *out);
+    void (*progress)(void *arg, uint32_t part, struct part_progress *out);
     /* Data of this boot does not count from now on. */
     void (*fence)(void *arg, const char *agent, const char *boot);
     /* Every window is there (or will not come): answer with conductor_summarise or

@@ -8,7 +8,7 @@
 
 struct conductor_done {
     char *scenario; /* owned */
-    uint64_t iterations;
+    struct scenario_done done;
 };
 
 struct conductor_part {
@@ -28,7 +28,6 @@ struct conductor_part {
     Gale__Fleet__Stage stage;
     Gale__Fleet__Step step;
     int64_t join_nsec;
-    int64_t lost_nsec;
     struct conductor_done *done; /* owned */
     size_t done_count;
     int exit_code;

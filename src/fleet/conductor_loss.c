@@ -13,40 +13,48 @@
 
 /* --- what was done -------------------------------------------------------------------------- */
 
-/* Iterations that the new part, `index` of `weights`, must not run again: those of the lost part's
- * first `done` that are its. */
-static uint64_t share_of_done(const struct plan_level *level, uint64_t done)
+/* How many of the lost part's first `count` iterations are those of a new one. */
+static uint64_t share_of(const struct plan_level *level, uint64_t count)
 {
     struct segment segment;
     uint64_t share;
 
     plan_path_segment(level, 1, &segment);
-    share = segment_scale(&segment, done);
+    share = segment_scale(&segment, count);
     segment_deinit(&segment);
     return share;
 }
 
-static uint64_t done_before(const struct conductor_part *p, const char *scenario)
+/* What the lost part itself took over as done. */
+static struct scenario_done done_before(const struct conductor_part *p, const char *scenario)
 {
     for (size_t i = 0; i < p->done_count; i++) {
         if (strcmp(p->done[i].scenario, scenario) == 0)
-            return p->done[i].iterations;
+            return p->done[i].done;
     }
-    return 0;
+    return (struct scenario_done){0};
 }
 
+/* Shares of completed and of accounted-for iterations, so that both add up over the new parts. */
 static void note_done(struct conductor_part *p, const struct conductor_part *lost,
-                      const struct agent_progress *progress)
+                      const struct part_progress *progress)
 {
     const struct plan_level *level = &p->path[p->depth - 1];
 
-    p->done = mem_calloc(progress->scenario_count, sizeof *p->done);
+    p->done = mem_calloc(progress->scenario_count + 1, sizeof *p->done);
     p->done_count = progress->scenario_count;
     for (size_t i = 0; i < p->done_count; i++) {
-        uint64_t all = progress->done[i] + done_before(lost, progress->names[i]);
+        struct scenario_done all = done_before(lost, progress->names[i]);
+        uint64_t completed;
 
-        p->done[i] =
-            (struct conductor_done){mem_strdup(progress->names[i]), share_of_done(level, all)};
+        if (progress->done) {
+            all.completed += progress->done[i].completed;
+            all.dropped += progress->done[i].dropped;
+        }
+        completed = share_of(level, all.completed);
+        p->done[i] = (struct conductor_done){
+            mem_strdup(progress->names[i]),
+            {completed, share_of(level, all.completed + all.dropped) - completed}};
     }
 }
 
@@ -127,19 +135,16 @@ static struct planner_agent *candidates(struct conductor *c, const struct conduc
 static void add_parts(struct conductor *c, struct conductor_part *lost,
                       const struct fleet_plan *plan)
 {
-    struct agent_progress progress = {0};
+    struct part_progress progress = {0};
 
     if (c->phase == FLEET_RUNNING && c->hooks.progress)
-        c->hooks.progress(c->hooks.arg, lost->agent, &progress);
+        c->hooks.progress(c->hooks.arg, lost->id, &progress);
     for (size_t i = 0; i < plan->count; i++) {
         struct conductor_part *p = conductor_add_part(c, &plan->parts[i]);
 
         p->is_joining = c->phase == FLEET_RUNNING;
         if (!p->is_joining)
             continue;
-        p->lost_nsec = progress.next_second * NSEC_PER_SEC;
-        if (p->lost_nsec < lost->join_nsec)
-            p->lost_nsec = lost->lost_nsec;
         note_done(p, lost, &progress);
     }
 }

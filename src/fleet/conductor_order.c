@@ -42,7 +42,8 @@ static void fill_done(const struct conductor_part *p, Gale__Fleet__Part *out)
 
         gale__fleet__done__init(done);
         done->scenario = p->done[i].scenario;
-        done->iterations = p->done[i].iterations;
+        done->iterations = p->done[i].done.completed;
+        done->dropped = p->done[i].done.dropped;
         out->done[i] = done;
     }
 }
@@ -58,7 +59,6 @@ static Gale__Fleet__Part *part_message(const struct conductor *c, const struct c
     out->leads = p->leads;
     out->step = p->step;
     out->join_nsec = p->join_nsec;
-    out->lost_nsec = p->lost_nsec;
     fill_path(p, out);
     fill_done(p, out);
     return out;
@@ -202,15 +202,17 @@ static void load_part(struct conductor *c, const Gale__Fleet__PartRecord *record
     p->leads = part->leads;
     p->step = part->step;
     p->join_nsec = part->join_nsec;
-    p->lost_nsec = part->lost_nsec;
     p->is_lost = record->lost;
     p->is_joining = part->step < GALE__FLEET__STEP__STEP_RUN && c->phase == FLEET_RUNNING;
     if (record->executed)
         p->stage = GALE__FLEET__STAGE__STAGE_EXECUTED;
     p->done = mem_calloc(part->n_done + 1, sizeof *p->done);
-    for (; p->done_count < part->n_done; p->done_count++)
-        p->done[p->done_count] = (struct conductor_done){
-            mem_strdup(part->done[p->done_count]->scenario), part->done[p->done_count]->iterations};
+    for (; p->done_count < part->n_done; p->done_count++) {
+        const Gale__Fleet__Done *done = part->done[p->done_count];
+
+        p->done[p->done_count] =
+            (struct conductor_done){mem_strdup(done->scenario), {done->iterations, done->dropped}};
+    }
     c->scale_num = part->scale_num;
     c->scale_den = part->scale_den;
 }

@@ -202,28 +202,31 @@ static void take_output(struct fleet_run *r, const Gale__Fleet__Output *output)
 
 /* --- data ----------------------------------------------------------------------------------- */
 
-static struct fleet_run_agent *agent_of(struct fleet_run *r, struct str id)
+/* Of a part, by scenario; made if need be. */
+static struct scenario_done *done_of(struct fleet_run *r, uint32_t part)
 {
-    struct fleet_run_agent *a = map_get(&r->agents, id);
+    struct scenario_done *done;
+    char key[16];
 
-    if (!a) {
-        a = mem_zalloc(sizeof *a + r->prepared->scenarios.count * sizeof *a->done);
-        map_set(&r->agents, id, a);
+    snprintf(key, sizeof key, "%u", part);
+    done = map_get(&r->done, str_of(key));
+    if (!done) {
+        done = mem_calloc(r->prepared->scenarios.count + 1, sizeof *done);
+        map_set(&r->done, str_of(key), done);
     }
-    return a;
+    return done;
 }
 
-static void note_progress(struct fleet_run *r, struct str agent, const Gale__Fleet__Data *data)
+static void note_progress(struct fleet_run *r, const Gale__Fleet__Data *data)
 {
-    struct fleet_run_agent *a = agent_of(r, agent);
-
-    if (data->n_done > 0 && data->second + 1 > a->next_second)
-        a->next_second = data->second + 1;
     for (size_t i = 0; i < data->n_done; i++) {
+        const Gale__Fleet__Done *d = data->done[i];
+        struct scenario_done *done = done_of(r, d->part);
+
         for (size_t j = 0; j < r->prepared->scenarios.count; j++) {
-            if (strcmp(data->done[i]->scenario, r->scenario_names[j]) == 0 &&
-                data->done[i]->iterations > a->done[j])
-                a->done[j] = data->done[i]->iterations;
+            if (strcmp(d->scenario, r->scenario_names[j]) == 0 &&
+                d->iterations + d->dropped > done[j].completed + done[j].dropped)
+                done[j] = (struct scenario_done){d->iterations, d->dropped};
         }
     }
 }
@@ -262,7 +265,7 @@ static void on_data(void *arg, const struct bus_message *m)
     data = gale__fleet__data__unpack(NULL, m->data.len, (const uint8_t *)m->data.ptr);
     if (!data)
         return;
-    note_progress(r, agent, data);
+    note_progress(r, data);
     for (size_t i = 0; i < data->n_outputs; i++)
         take_output(r, data->outputs[i]);
     for (size_t i = 0; i < data->n_ended; i++)
@@ -323,14 +326,12 @@ static const struct planner_agent *on_agents(void *arg, size_t *count)
     return r->config.agents(r->config.arg, count);
 }
 
-static void on_progress(void *arg, const char *agent, struct agent_progress *out)
+static void on_progress(void *arg, uint32_t part, struct part_progress *out)
 {
     struct fleet_run *r = arg;
-    const struct fleet_run_agent *a = agent_of(r, str_of(agent));
 
-    *out = (struct agent_progress){
-        .next_second = a->next_second,
-        .done = a->done,
+    *out = (struct part_progress){
+        .done = done_of(r, part),
         .scenario_count = r->prepared->scenarios.count,
         .names = r->scenario_names,
     };
@@ -520,7 +521,7 @@ static struct fleet_run *make(const struct fleet_run_config *config, struct prep
 
     r->config = *config;
     r->prepared = prepared;
-    map_init(&r->agents);
+    map_init(&r->done);
     map_init(&r->emulated);
     buf_init(&r->setup_output, OUTPUT_MAX);
     buf_init(&r->summary_output, OUTPUT_MAX);
@@ -591,7 +592,7 @@ void fleet_run_free(struct fleet_run *r)
         mem_free(r->fences[i].agent);
         mem_free(r->fences[i].boot);
     }
-    map_deinit_with(&r->agents, mem_free);
+    map_deinit_with(&r->done, mem_free);
     map_deinit(&r->emulated);
     free_plan(r);
     prepared_free(r->prepared);

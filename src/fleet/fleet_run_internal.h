@@ -26,12 +26,6 @@ struct fleet_run_config {
     void (*changed)(void *arg, struct fleet_run *r); /* its record should be saved */
 };
 
-/* What came of an agent: for whoever takes over. */
-struct fleet_run_agent {
-    int64_t next_second;
-    uint64_t done[]; /* by scenario */
-};
-
 struct fleet_run {
     struct fleet_run_config config;
     char id[SHORT_ID_SIZE];
@@ -54,7 +48,7 @@ struct fleet_run {
     struct threshold_set thresholds;
     struct summary_options summary;
     struct bus_sub *data;
-    struct map agents;    /* struct fleet_run_agent by id */
+    struct map done;      /* struct scenario_done, by scenario, of a part by its id as text */
     const char **regions; /* of the plan, each once; texts are the plan's */
     size_t region_count;
     struct map emulated;       /* by region */

@@ -22,8 +22,7 @@ static unsigned events[16]; /* by kind */
 static char last_event[512];
 static unsigned fences;
 static unsigned collected;
-static uint64_t done[1];
-static int64_t next_second;
+static struct scenario_done done[1];
 
 static void on_phase(void *arg, enum fleet_phase phase)
 {
@@ -48,13 +47,13 @@ static const struct planner_agent *on_agents(void *arg, size_t *count)
     return agents;
 }
 
-static void on_progress(void *arg, const char *agent, struct agent_progress *out)
+static void on_progress(void *arg, uint32_t part, struct part_progress *out)
 {
     static const char *const names[] = {"default"};
 
     (void)arg;
-    (void)agent;
-    *out = (struct agent_progress){next_second, done, 1, names};
+    (void)part;
+    *out = (struct part_progress){done, 1, names};
 }
 
 static void on_fence(void *arg, const char *agent, const char *boot)
@@ -275,8 +274,7 @@ TEST(conductor_splits_what_a_lost_agent_had)
 
     begin(LOSS_CONTINUE, false);
     start();
-    done[0] = 10;
-    next_second = 4;
+    done[0] = (struct scenario_done){10, 3};
     now.wall += 5 * SEC;
     now.mono += 5 * SEC;
     conductor_lost(c, "a2", "not heard", now);
@@ -292,8 +290,8 @@ TEST(conductor_splits_what_a_lost_agent_had)
     CHECK_EQ(step_of("a1", id), GALE__FLEET__STEP__STEP_RUN);
     CHECK(conductor_order(c, "a1", &order));
     CHECK_EQ(order.n_parts, 2);
-    CHECK_EQ(order.parts[1]->lost_nsec, 4 * SEC);
-    CHECK(order.parts[1]->join_nsec > order.parts[1]->lost_nsec);
+    CHECK(order.parts[1]->join_nsec > 4 * SEC);
+    CHECK_EQ(order.parts[1]->done[0]->dropped, 3);
     CHECK_EQ(order.parts[1]->n_path, order.parts[0]->n_path + 1);
     CHECK_EQ(order.parts[1]->n_done, 1);
     CHECK_EQ(order.parts[1]->done[0]->iterations, 10);
