@@ -1,16 +1,23 @@
 #!/usr/bin/env python3
 """Holds docs/api/openapi.yaml to itself: references resolve, every operation says its role, every
 answer has an example, and every example, those of server-sent events too, is what its schema says.
+And src/api/routes.def to it: each operation is there with its path, its least role, whether share
+tokens open it, and what it takes.
 
 Prints what is wrong, a line each, and exits 1."""
 import json
 import pathlib
+import re
 import sys
 
 import jsonschema
 import yaml
 
-FILE = pathlib.Path(__file__).resolve().parent.parent / "docs/api/openapi.yaml"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FILE = ROOT / "docs/api/openapi.yaml"
+ROUTES = ROOT / "src/api/routes.def"
+ROUTE = re.compile(r'^ROUTE\((\w+), "([^"]+)", (\w+), (\w+), ([^,]+), (\w+)\)$', re.M)
+MAY_BE_MISSING = True  # operations without a route; to become False when there are none
 METHODS = ("get", "put", "post", "patch", "delete")
 ROLES = ("none", "viewer", "runner", "admin")
 
@@ -156,14 +163,66 @@ class Checker:
         return len(ids)
 
 
+def takes_upload(operation):
+    content = operation.get("requestBody", {}).get("content", {})
+    return any(kind != "application/json" for kind in content) or \
+        operation["operationId"] == "createTest"  # whose JSON has the script in it
+
+
+def expected(document):
+    """By operation: its line of routes.def, without the handler."""
+    routes = {}
+    for path, item in document["paths"].items():
+        base = item.get("servers", document["servers"])[0]["url"].rstrip("/")
+        for method in METHODS:
+            if method not in item:
+                continue
+            operation = item[method]
+            flags = []
+            if operation.get("x-share"):
+                flags.append("SHARE")
+            if {"$ref": "#/components/parameters/IdempotencyKey"} in operation.get("parameters", []):
+                flags.append("CREATES")
+            if takes_upload(operation):
+                flags.append("UPLOAD")
+            routes[operation["operationId"]] = (method.upper(), base + path,
+                                                operation["x-role"].upper(),
+                                                " | ".join(flags) or "0")
+    return routes
+
+
+def check_routes(document):
+    """What is wrong with routes.def, and which operations it lacks."""
+    text = ROUTES.read_text(encoding="utf-8")
+    wanted = expected(document)
+    broken = []
+    seen = set()
+    for method, path, operation, role, flags, _ in ROUTE.findall(text):
+        seen.add(operation)
+        got = (method, path, role, flags)
+        if wanted.get(operation) != got:
+            broken.append(f"routes.def: {operation} is {got}, and in openapi.yaml "
+                          f"{wanted.get(operation, 'not at all')}")
+    lines = [line for line in text.splitlines() if line.startswith("ROUTE(")]
+    if len(lines) != len(seen):
+        broken.append(f"routes.def: {len(lines)} routes of {len(seen)} operations: each once, on a line")
+    missing = sorted(set(wanted) - seen)
+    if missing and not MAY_BE_MISSING:
+        broken.append("routes.def: has no " + ", ".join(missing))
+    return broken, missing
+
+
 def main():
     document = yaml.load(FILE.read_text(encoding="utf-8"), Loader)
     checker = Checker(document)
     operations = checker.run()
-    if checker.broken:
-        print("\n".join(checker.broken))
+    broken, missing = check_routes(document)
+    if checker.broken or broken:
+        print("\n".join(checker.broken + broken))
         return 1
     print(f"openapi: {operations} operations, {checker.examples} examples keep to their schemas")
+    if missing:
+        print(f"openapi: {len(missing)} operations have no route: {', '.join(missing)}")
     return 0
 
 

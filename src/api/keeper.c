@@ -22,6 +22,13 @@ enum { MAX_WAITING = 200000, TIDY_PIECES = 4 };
 
 #define COMMIT_NSEC NSEC_PER_SEC
 
+/* A fiber that waits for the writer's handle; on its stack. */
+struct turn {
+    struct turn *next;
+    struct fiber *fiber;
+    bool has_come;
+};
+
 /* A run that is in the controller's memory. */
 struct kept {
     const struct fleet_run *run; /* may be gone: to be compared only */
@@ -45,6 +52,8 @@ struct keeper {
     struct diag diag;
     unsigned busy; /* fibers that use a store */
     bool is_committing;
+    bool is_writing;            /* somebody has the writer's handle */
+    struct turn *waiting_turns; /* for it, first come first */
     bool is_closing;
 };
 
@@ -260,6 +269,36 @@ static void on_news(void *arg, const struct controller_news *news)
         add_window(k, news);
 }
 
+/* --- taking turns --------------------------------------------------------------------------- */
+
+YIELDS static void take_turn(struct keeper *k)
+{
+    struct turn turn = {.fiber = fiber_current()};
+    struct turn **end = &k->waiting_turns;
+
+    if (!k->is_writing) {
+        k->is_writing = true;
+        return;
+    }
+    while (*end)
+        end = &(*end)->next;
+    *end = &turn;
+    while (!turn.has_come)
+        (void)!fiber_park(); /* nobody cancels these */
+}
+
+static void give_turn(struct keeper *k)
+{
+    struct turn *next = k->waiting_turns;
+
+    k->is_writing = next != NULL;
+    if (!next)
+        return;
+    k->waiting_turns = next->next;
+    next->has_come = true;
+    fiber_wake(next->fiber);
+}
+
 /* --- committing ----------------------------------------------------------------------------- */
 
 static void commit(void *arg)
@@ -347,8 +386,10 @@ static void commit_fiber(void *arg)
 {
     struct keeper *k = arg;
 
+    take_turn(k);
     take_batch(k);
     offload_run(commit, k);
+    give_turn(k);
     finish_batch(k);
     k->is_committing = false;
     leave(k);
@@ -364,6 +405,43 @@ static void on_timer(struct timer *timer)
     k->is_committing = true;
     k->busy++;
     fiber_start(controller_loop(k->controller), commit_fiber, k);
+}
+
+/* --- writing for others --------------------------------------------------------------------- */
+
+struct writing {
+    struct store *store;
+    int (*fn)(struct store *s, void *arg, struct diag *d);
+    void *arg;
+    struct diag *diag;
+    int code;
+};
+
+static void write_offloaded(void *arg)
+{
+    struct writing *w = arg;
+
+    w->code = store_begin(w->store, w->diag);
+    if (w->code)
+        return;
+    w->code = w->fn(w->store, w->arg, w->diag);
+    if (w->code == 0)
+        w->code = store_commit(w->store, w->diag);
+    if (w->code)
+        store_rollback(w->store);
+}
+
+int keeper_write(struct keeper *k, int (*fn)(struct store *s, void *arg, struct diag *d), void *arg,
+                 struct diag *d)
+{
+    struct writing writing = {.store = k->store, .fn = fn, .arg = arg, .diag = d};
+
+    k->busy++;
+    take_turn(k);
+    offload_run(write_offloaded, &writing);
+    give_turn(k);
+    leave(k);
+    return writing.code;
 }
 
 /* --- reading -------------------------------------------------------------------------------- */

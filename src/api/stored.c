@@ -1,14 +1,12 @@
-#include "api/stored.h"
+#include "api/stored_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/keeper.h"
 #include "api/server.h"
-#include "api/stored_internal.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "fleet/controller.h"
 #include "loop/fiber.h"
 
 enum { PAGE = 50, MAX_PAGE = 500 };
@@ -19,6 +17,11 @@ static const char *const param_names[] = {
 };
 
 /* --- what was asked ------------------------------------------------------------------------- */
+
+const char *stored_path(const struct stored *q, const char *name)
+{
+    return route_value(q->route, &q->values, name);
+}
 
 const char *stored_param(const struct stored *q, const char *name)
 {
@@ -119,7 +122,7 @@ static void fiber(void *arg)
 {
     struct stored *q = arg;
     struct diag d = DIAG_INIT;
-    int err = keeper_read(q->context.keeper, q->read, q, &d);
+    int err = keeper_read(q->context.config.keeper, q->read, q, &d);
 
     if (q->request && err == 0 && q->finish)
         q->finish(q);
@@ -129,7 +132,8 @@ static void fiber(void *arg)
         api_answer_json(q->request, 200, q->json);
         q->json = NULL;
     } else if (q->request) {
-        api_answer(q->request, 200, q->type, str_from(q->text ? q->text : "", q->len));
+        api_answer(q->request, q->len > 0 ? 200 : 204, q->type,
+                   str_from(q->text ? q->text : "", q->len));
     }
     json_decref(q->json);
     diag_deinit(&d);
@@ -137,24 +141,23 @@ static void fiber(void *arg)
     mem_free(q);
 }
 
-void stored_start(const struct stored_context *c, struct api_request *r, char *const *path,
-                  size_t count, int (*read)(struct store *s, void *arg, struct diag *d),
+void stored_start(struct api_call *call, int (*read)(struct store *s, void *arg, struct diag *d),
                   void (*finish)(struct stored *q))
 {
     struct stored *q = mem_zalloc(sizeof *q);
 
-    q->context = *c;
-    q->request = r;
+    q->context = *call->context;
+    q->request = call->request;
+    q->route = call->route;
+    q->values = call->values;
     q->read = read;
     q->finish = finish;
     arena_init(&q->arena);
-    for (size_t i = 0; i < STORED_PARTS; i++)
-        q->path[i] = i < count ? arena_strdup(&q->arena, path[i]) : "";
     for (size_t i = 0; i < sizeof param_names / sizeof *param_names; i++) {
-        const char *value = api_query(r, param_names[i]);
+        const char *value = call_query(call, param_names[i]);
 
         q->params[i] = value ? arena_strdup(&q->arena, value) : NULL;
     }
-    api_on_gone(r, on_gone, q);
-    fiber_start(controller_loop(c->controller), fiber, q);
+    api_on_gone(call->request, on_gone, q);
+    fiber_start(call->context->config.loop, fiber, q);
 }

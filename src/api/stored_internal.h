@@ -4,18 +4,20 @@
 
 #include <jansson.h>
 
+#include "api/call.h"
 #include "api/stored.h"
 #include "base/arena.h"
 #include "base/diag.h"
 #include "store/store.h"
 
-enum { STORED_PARTS = 7, STORED_PARAMS = 20 };
+enum { STORED_PARAMS = 20 };
 
 struct stored {
-    struct stored_context context;
+    struct api_context context;
     struct api_request *request; /* NULL: the client has left */
     struct arena arena;
-    const char *path[STORED_PARTS]; /* "" where there is none */
+    const struct route *route;
+    struct route_values values;
     const char *params[STORED_PARAMS];
     int (*read)(struct store *s, void *arg, struct diag *d); /* arg: this */
     void (*finish)(struct stored *q); /* on the loop, after a reading that went well; or NULL */
@@ -27,9 +29,10 @@ struct stored {
 };
 
 /* Reads on a fiber, then answers. */
-void stored_start(const struct stored_context *c, struct api_request *r, char *const *path,
-                  size_t count, int (*read)(struct store *s, void *arg, struct diag *d),
+void stored_start(struct api_call *call, int (*read)(struct store *s, void *arg, struct diag *d),
                   void (*finish)(struct stored *q));
+/* Of the path: "run"; NULL: its route has none. */
+const char *stored_path(const struct stored *q, const char *name);
 /* Of the query; NULL: not there. */
 const char *stored_param(const struct stored *q, const char *name);
 /* A number of the query between its bounds, or what it is without. ERR_INVALID. */

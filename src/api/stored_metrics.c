@@ -58,7 +58,7 @@ static int read_metrics(struct store *s, void *arg, struct diag *d)
     int err;
 
     q->json = json_object();
-    err = store_each_series(s, q->path[3], &where, add_series, q, d);
+    err = store_each_series(s, stored_path(q, "run"), &where, add_series, q, d);
     json_object_foreach(q->json, name, metric)
     {
         json_array_append(items, metric);
@@ -106,8 +106,9 @@ static int read_query(struct stored *q, struct series_query *out, struct diag *d
     int err;
 
     if (!metric)
-        return diag_set(d, ERR_INVALID, "metric: which one? See /runs/%s/metrics", q->path[3]);
-    out->query.run = q->path[3];
+        return diag_set(d, ERR_INVALID, "metric: which one? See /runs/%s/metrics",
+                        stored_path(q, "run"));
+    out->query.run = stored_path(q, "run");
     out->query.by = str_of(by ? by : "");
     where->metric = str_of(metric);
     if (region) {
@@ -214,9 +215,12 @@ static int read_series(struct store *s, void *arg, struct diag *d)
     return 0;
 }
 
-void stored_metrics(const struct stored_context *c, struct api_request *r, char *const *path)
+void results_metrics(struct api_call *call)
 {
-    bool series = strcmp(path[4], "series") == 0;
+    stored_start(call, read_metrics, NULL);
+}
 
-    stored_start(c, r, path, 5, series ? read_series : read_metrics, NULL);
+void results_series(struct api_call *call)
+{
+    stored_start(call, read_series, NULL);
 }

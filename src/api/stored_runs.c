@@ -73,7 +73,7 @@ static bool is_filtered(const struct stored *q)
  * store yet. */
 static void add_living(struct stored *q)
 {
-    const struct controller *c = q->context.controller;
+    const struct controller *c = q->context.config.controller;
     json_t *items = json_object_get(q->json, "items");
     struct fleet_run **runs;
     size_t count = controller_runs(c, &runs);
@@ -91,15 +91,15 @@ static void add_living(struct stored *q)
         json_decref(view);
     }
     for (i = count; i-- > 0 && !is_filtered(q);) {
-        if (!keeper_has(q->context.keeper, fleet_run_id(runs[i])))
+        if (!keeper_has(q->context.config.keeper, fleet_run_id(runs[i])))
             json_array_insert_new(items, 0, view_run(runs[i]));
     }
     mem_free((void *)runs);
 }
 
-void stored_list_runs(const struct stored_context *c, struct api_request *r)
+void runs_list(struct api_call *call)
 {
-    stored_start(c, r, NULL, 0, read_list, add_living);
+    stored_start(call, read_list, add_living);
 }
 
 /* --- one run -------------------------------------------------------------------------------- */
@@ -146,14 +146,20 @@ static void add_log(void *arg, const struct store_log *l)
                          (json_int_t)l->left_out));
 }
 
+static bool is_about(const struct stored *q, const char *operation)
+{
+    return strcmp(q->route->operation, operation) == 0;
+}
+
 static int read_lines(struct stored *q, struct store *s, struct diag *d)
 {
-    bool logs = strcmp(q->path[4], "logs") == 0;
+    bool logs = is_about(q, "listLogs");
+    const char *run = stored_path(q, "run");
     const char *order = stored_param(q, "order");
-    struct store_event_filter events = {.run = q->path[3],
+    struct store_event_filter events = {.run = run,
                                         .region = stored_param(q, "region"),
                                         .kinds = stored_words(q, stored_param(q, "kind"))};
-    struct store_log_filter lines = {.run = q->path[3],
+    struct store_log_filter lines = {.run = run,
                                      .level = LOG_DEBUG,
                                      .region = stored_param(q, "region"),
                                      .agent = stored_param(q, "agent"),
@@ -185,21 +191,21 @@ static void give_text(struct stored *q, const json_t *from, const char *key, con
 
 static int read_part(struct stored *q, const struct found_run *found, struct diag *d)
 {
-    const char *what = q->path[4];
+    const char *format = stored_path(q, "format");
 
-    if (what[0] == '\0')
+    if (is_about(q, "getRun"))
         q->json = json_incref(found->run);
-    else if (strcmp(what, "summary") == 0)
+    else if (is_about(q, "getSummary"))
         give_text(q, found->summary, "text", "text/plain; charset=utf-8");
-    else if (strcmp(what, "custom-summary") == 0)
+    else if (is_about(q, "getCustomSummary"))
         give_text(q, found->summary, "custom", "application/json");
-    else if (strcmp(what, "thresholds") == 0)
+    else if (is_about(q, "listThresholds"))
         q->json = json_incref(json_object_get(found->summary, "thresholds"));
-    else if (strcmp(what, "export") == 0 &&
-             (strcmp(q->path[5], "summary") == 0 || strcmp(q->path[5], "machine") == 0))
-        give_text(q, found->summary, q->path[5], "application/json");
+    else if (format && (strcmp(format, "summary") == 0 || strcmp(format, "machine") == 0))
+        give_text(q, found->summary, format, "application/json");
     else
-        return diag_set(d, ERR_NOT_FOUND, "there is no page runs/%s/%s", q->path[3], what);
+        return diag_set(d, ERR_NOT_FOUND, "run %s has ended: there is no %s of it",
+                        stored_path(q, "run"), format ? format : "live stream");
     return 0;
 }
 
@@ -207,9 +213,9 @@ static int read_run(struct store *s, void *arg, struct diag *d)
 {
     struct stored *q = arg;
     struct found_run found = {.run = NULL};
-    int err = store_get_run(s, q->path[3], find_run, &found, d);
+    int err = store_get_run(s, stored_path(q, "run"), find_run, &found, d);
 
-    if (err == 0 && (strcmp(q->path[4], "events") == 0 || strcmp(q->path[4], "logs") == 0))
+    if (err == 0 && (is_about(q, "listEvents") || is_about(q, "listLogs")))
         err = read_lines(q, s, d);
     else if (err == 0)
         err = read_part(q, &found, d);
@@ -218,8 +224,7 @@ static int read_run(struct store *s, void *arg, struct diag *d)
     return err;
 }
 
-void stored_run(const struct stored_context *c, struct api_request *r, char *const *path,
-                size_t count)
+void stored_run(struct api_call *call)
 {
-    stored_start(c, r, path, count, read_run, NULL);
+    stored_start(call, read_run, NULL);
 }

@@ -83,8 +83,9 @@ static void set_content(void *arg, struct str content)
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-static int read_tests(struct store *s, struct stored *q, struct diag *d)
+static int read_tests(struct store *s, void *arg, struct diag *d)
 {
+    struct stored *q = arg;
     struct store_test_filter filter = {.text = stored_param(q, "q")};
     struct store_page page;
     int more = stored_page(q, &page, d);
@@ -99,15 +100,23 @@ static int read_tests(struct store *s, struct stored *q, struct diag *d)
     return 0;
 }
 
-static int read_versions(struct store *s, struct stored *q, struct diag *d)
+static int read_test(struct store *s, void *arg, struct diag *d)
 {
+    const struct stored *q = arg;
+
+    return store_get_test(s, stored_path(q, "test"), set_test, arg, d);
+}
+
+static int read_versions(struct store *s, void *arg, struct diag *d)
+{
+    struct stored *q = arg;
     struct store_page page;
     int more = stored_page(q, &page, d);
 
     if (more)
         return more;
     q->json = json_array();
-    more = store_list_versions(s, q->path[3], &page, add_version, q, d);
+    more = store_list_versions(s, stored_path(q, "test"), &page, add_version, q, d);
     if (more < 0)
         return more;
     stored_end_page(q, &page, more);
@@ -124,41 +133,65 @@ static void name_type(void *arg, const struct store_version *v)
                                               : "text/javascript";
 }
 
-static int read_version(struct store *s, struct stored *q, struct diag *d)
+/* The number that the path names; 0: the latest. */
+static int version_of(const struct stored *q, int64_t *out, struct diag *d)
 {
+    const char *text = stored_path(q, "version");
     uint64_t version = 0;
-    int err;
 
-    if (strcmp(q->path[5], "latest") != 0 &&
-        (!str_to_u64(str_of(q->path[5]), &version) || version == 0 || version > INT32_MAX))
+    if (strcmp(text, "latest") != 0 &&
+        (!str_to_u64(str_of(text), &version) || version == 0 || version > INT32_MAX))
         return diag_set(d, ERR_NOT_FOUND, "there is no version '%s': a number from 1 on, or latest",
-                        q->path[5]);
-    if (q->path[6][0] == '\0')
-        return store_get_version(s, q->path[3], (int64_t)version, set_version, q, d);
-    err = store_get_version(s, q->path[3], (int64_t)version, name_type, q, d);
-    return err ? err : store_get_content(s, q->path[3], (int64_t)version, set_content, q, d);
+                        text);
+    *out = (int64_t)version;
+    return 0;
 }
 
-static int read_any(struct store *s, void *arg, struct diag *d)
+static int read_version(struct store *s, void *arg, struct diag *d)
 {
-    struct stored *q = arg;
-    bool versions = strcmp(q->path[4], "versions") == 0;
+    const struct stored *q = arg;
+    int64_t version = 0;
+    int err = version_of(q, &version, d);
 
-    if (q->path[3][0] == '\0')
-        return read_tests(s, q, d);
-    if (q->path[4][0] == '\0')
-        return store_get_test(s, q->path[3], set_test, q, d);
-    if (versions && q->path[5][0] == '\0')
-        return read_versions(s, q, d);
-    if (versions && (q->path[6][0] == '\0' || strcmp(q->path[6], "content") == 0))
-        return read_version(s, q, d);
-    return diag_set(d, ERR_NOT_FOUND, "there is no page tests/%s/%s", q->path[3], q->path[4]);
+    return err ? err : store_get_version(s, stored_path(q, "test"), version, set_version, arg, d);
 }
 
-void stored_tests(const struct stored_context *c, struct api_request *r, char *const *path,
-                  size_t count)
+static int read_content(struct store *s, void *arg, struct diag *d)
 {
-    if (count > 6 && strcmp(path[6], "content") == 0)
-        api_add_header(r, "Content-Disposition", "attachment");
-    stored_start(c, r, path, count, read_any, NULL);
+    const struct stored *q = arg;
+    const char *test = stored_path(q, "test");
+    int64_t version = 0;
+    int err = version_of(q, &version, d);
+
+    if (err == 0)
+        err = store_get_version(s, test, version, name_type, arg, d);
+    return err ? err : store_get_content(s, test, version, set_content, arg, d);
+}
+
+/* --- handlers ------------------------------------------------------------------------------- */
+
+void tests_list(struct api_call *call)
+{
+    stored_start(call, read_tests, NULL);
+}
+
+void tests_get(struct api_call *call)
+{
+    stored_start(call, read_test, NULL);
+}
+
+void tests_list_versions(struct api_call *call)
+{
+    stored_start(call, read_versions, NULL);
+}
+
+void tests_get_version(struct api_call *call)
+{
+    stored_start(call, read_version, NULL);
+}
+
+void tests_get_content(struct api_call *call)
+{
+    api_add_header(call->request, "Content-Disposition", "attachment");
+    stored_start(call, read_content, NULL);
 }
