@@ -1,0 +1,52 @@
+/* One way to ask the controller. */
+import type { Refusal, ScriptError } from './types';
+
+const TOKEN = 'gale-token';
+
+/* For this tab only. */
+export const setToken = (token: string) => sessionStorage.setItem(TOKEN, token);
+
+interface ProblemBody {
+  title?: string;
+  detail?: string;
+  errors?: { at: string; message: string }[];
+  script?: ScriptError;
+  refusal?: Refusal[];
+}
+
+/* An answer that is none of 2xx (RFC 9457). */
+export class Problem extends Error {
+  constructor(readonly status: number, readonly body: ProblemBody) {
+    super(body.detail ?? body.title ?? `HTTP ${status}`);
+  }
+}
+
+export async function call(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  const token = sessionStorage.getItem(TOKEN);
+  if (token) headers.set('Authorization', `Bearer ${token}`);
+  const answer = await fetch(`/api/v1${path}`, { ...init, headers });
+  if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
+  return answer;
+}
+
+export const get = async <T>(path: string, signal?: AbortSignal): Promise<T> => (await call(path, { signal })).json();
+
+/* `key` makes a request that creates harmless when it is sent twice. */
+export async function post<T>(path: string, body?: unknown, key?: string): Promise<T> {
+  const headers: Record<string, string> = { 'Content-Type': 'application/json' };
+  if (key) headers['Idempotency-Key'] = key;
+  const answer = await call(path, { method: 'POST', body: JSON.stringify(body ?? {}), headers });
+  return answer.json();
+}
+
+/* Leaves out what is undefined, null or empty; a list becomes a repeated parameter. */
+export function query(params: Record<string, string | number | null | undefined | string[]>): string {
+  const out = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    if (Array.isArray(value)) value.forEach((one) => out.append(name, one));
+    else if (value != null && value !== '') out.set(name, String(value));
+  }
+  const text = out.toString();
+  return text ? `?${text}` : '';
+}

@@ -1,0 +1,167 @@
+/* A chart of lines over seconds. It knows nothing of where its numbers come from; what it shows of them is the
+ * page's Zoom. Dragging selects a span, shift and dragging or shift and the wheel pan, ctrl and the wheel zoom, and
+ * the keys of zoomByKey work while it has the focus. */
+import { useEffect, useId, useRef } from 'preact/hooks';
+import uPlot from 'uplot';
+import type { Event, Nullable } from '../api/types';
+import { clock, number } from './format';
+import { colorOf, dashOf, useTheme, type Theme } from './theme';
+import { zoomByKey, type Zoom } from '../data/zoom';
+
+export interface Line { label: string; values: Nullable[] }
+
+export interface ChartProps {
+  title: string;
+  unit: string;
+  t: number[];
+  lines: Line[]; /* the first one stands out */
+  zoom: Zoom;
+  group: string; /* charts of a group share their cursor */
+  events?: Event[];
+}
+
+const HEIGHT = 180;
+const TALL = 300; /* on screens of 4K */
+
+const height = () => (innerWidth >= 2600 ? TALL : HEIGHT);
+
+function drawEvents(u: uPlot, events: Event[], theme: Theme) {
+  const { ctx, bbox } = u;
+  ctx.save();
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+  for (const e of events) {
+    if (e.second == null) continue;
+    const x = Math.round(u.valToPos(e.second, 'x', true));
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.strokeStyle = ctx.fillStyle = e.severity === 'error' ? theme.error : e.severity === 'warn' ? theme.warn : theme.grid;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    if (e.severity !== 'info') ctx.fillRect(x - 3 * devicePixelRatio, bbox.top, 6 * devicePixelRatio, 4 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+/* Pans with the pointer until it is released. */
+function panWith(u: uPlot, zoom: Zoom, down: MouseEvent) {
+  let x = down.clientX;
+  const move = (e: MouseEvent) => {
+    zoom.pan((x - e.clientX) / u.over.clientWidth);
+    x = e.clientX;
+  };
+  const up = () => {
+    removeEventListener('mousemove', move);
+    removeEventListener('mouseup', up);
+  };
+  addEventListener('mousemove', move);
+  addEventListener('mouseup', up);
+}
+
+function turnWheel(u: uPlot, zoom: Zoom, e: WheelEvent) {
+  const isPan = e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY);
+  if (!isPan && !e.ctrlKey && !e.metaKey) return; /* the page scrolls */
+  e.preventDefault();
+  if (isPan) zoom.pan(Math.sign(e.deltaX || e.deltaY) * 0.1);
+  else zoom.scale(e.deltaY < 0 ? 0.8 : 1.25, u.posToVal(e.offsetX, 'x'));
+}
+
+function takeSelection(u: uPlot, zoom: Zoom) {
+  const { left, width } = u.select;
+  if (width < 3) return;
+  zoom.show({ from: u.posToVal(left, 'x'), to: u.posToVal(left + width, 'x') });
+  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+}
+
+interface Look { theme: Theme; unit: string; labels: string[]; zoom: Zoom; group: string; events: () => Event[]; width: number }
+
+function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): uPlot.Options {
+  const axis = { stroke: theme.text, font: '12px system-ui, sans-serif', grid: { stroke: theme.grid, width: 1 }, ticks: { show: false } };
+  return {
+    width, height: height(),
+    scales: {
+      x: { time: false, range: () => [zoom.shown.from, zoom.shown.to] },
+      y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1] },
+    },
+    axes: [
+      { ...axis, size: 28, values: (_, splits) => splits.map((s) => (Number.isInteger(s) ? clock(s) : '')) },
+      { ...axis, size: 56, values: (_, splits) => splits.map((v) => (v >= 1e4 ? `${number(v / 1000)}k` : String(+v.toFixed(2)))) },
+    ],
+    cursor: {
+      drag: { x: true, y: false, setScale: false },
+      sync: { key: group, scales: ['x', null], filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' } },
+      bind: {
+        mousedown: (u, _, start) => (e) => { if (e.shiftKey) panWith(u, zoom, e); else start(e); return null; },
+        dblclick: () => () => { zoom.show(null); return null; },
+      },
+    },
+    series: [
+      { label: 'time', value: (_, v) => (v == null ? '–' : clock(v)) },
+      ...labels.map((label, i) => ({
+        label, stroke: colorOf(theme, i), width: i === 0 ? 2 : 1.5, dash: dashOf(i), points: { show: false },
+        value: (_: uPlot, v: Nullable) => `${number(v)} ${v == null ? '' : unit}`,
+      })),
+    ],
+    hooks: {
+      draw: [(u) => drawEvents(u, events(), theme)],
+      setSelect: [(u) => takeSelection(u, zoom)],
+      ready: [(u) => u.over.addEventListener('wheel', (e) => turnWheel(u, zoom, e), { passive: false })],
+    },
+  };
+}
+
+const describe = ({ title, unit, lines }: ChartProps) =>
+  `${title}: ${lines.map((l) => { const v = l.values.findLast((x) => x != null); return `${l.label} ${v == null ? 'no value' : `${number(v)} ${unit}`}`; }).join(', ')}`;
+
+export function Chart(props: ChartProps) {
+  const { title, unit, t, lines, zoom, group } = props;
+  const host = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | undefined>(undefined);
+  const events = useRef<Event[]>([]);
+  const theme = useTheme();
+  const caption = useId();
+  const labels = lines.map((l) => l.label).join('\n');
+  const last = lines[0]?.values.findLast((v) => v != null);
+  events.current = props.events ?? [];
+
+  useEffect(() => {
+    const box = host.current!;
+    const look = { theme, unit, labels: labels.split('\n'), zoom, group, events: () => events.current, width: box.clientWidth };
+    const u = new uPlot(optionsOf(look), [t, ...lines.map((l) => l.values)] as uPlot.AlignedData, box);
+    plot.current = u;
+    const unwatch = zoom.watch(() => u.setScale('x', { min: zoom.shown.from, max: zoom.shown.to }));
+    const resize = new ResizeObserver(() => {
+      if (box.clientWidth !== u.width) u.setSize({ width: box.clientWidth, height: height() });
+    });
+    resize.observe(box);
+    return () => { unwatch(); resize.disconnect(); u.destroy(); plot.current = undefined; };
+  }, [labels, unit, group, theme, zoom]);
+
+  useEffect(() => {
+    plot.current?.setData([t, ...lines.map((l) => l.values)] as uPlot.AlignedData);
+  });
+
+  return (
+    <figure class="chart" role="group" tabIndex={0} aria-label={describe(props)} aria-describedby="chart-keys"
+      onKeyDown={(e) => { if (!e.ctrlKey && !e.metaKey && !e.altKey && zoomByKey(zoom, e.key)) e.preventDefault(); }}>
+      <figcaption id={caption}><span>{title}</span> <b>{number(last)} {last == null ? '' : unit}</b></figcaption>
+      <div class="plot" ref={host} />
+    </figure>
+  );
+}
+
+/* What the keys do, once per page; and the same by buttons, for who has no keyboard or wheel. */
+export function ZoomBar({ zoom }: { zoom: Zoom }) {
+  return (
+    <div class="zoom-bar" role="group" aria-label="Time shown in all charts">
+      <button type="button" onClick={() => zoom.pan(-0.25)} aria-label="Earlier">←</button>
+      <button type="button" onClick={() => zoom.scale(0.5)} aria-label="Show less time">+</button>
+      <button type="button" onClick={() => zoom.scale(2)} aria-label="Show more time">−</button>
+      <button type="button" onClick={() => zoom.pan(0.25)} aria-label="Later">→</button>
+      <button type="button" onClick={() => zoom.show(null)} disabled={!zoom.span}>Everything</button>
+      <span class="span">{clock(zoom.shown.from)} – {clock(zoom.shown.to)}</span>
+      <p id="chart-keys" class="hint">Drag to zoom, shift and drag to move; ctrl or shift with the wheel do the same. Keys: + − ← → 0.</p>
+    </div>
+  );
+}

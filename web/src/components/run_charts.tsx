@@ -1,0 +1,42 @@
+/* The charts of a run: overall, and the chosen regions beside it. */
+import type { Event, Key, LiveSeries, Nullable } from '../api/types';
+import { Chart, type Line } from './chart';
+import type { Zoom } from '../data/zoom';
+
+export interface ChartKind { key: Key; title: string; unit: string; factor: number }
+
+export const CHARTS: ChartKind[] = [
+  { key: 'vus', title: 'Virtual users', unit: '', factor: 1 },
+  { key: 'rps', title: 'Requests per second', unit: '/s', factor: 1 },
+  { key: 'failed', title: 'Failed requests', unit: '%', factor: 100 },
+  { key: 'p50', title: 'p(50)', unit: 'ms', factor: 1 },
+  { key: 'p95', title: 'p(95)', unit: 'ms', factor: 1 },
+  { key: 'p99', title: 'p(99)', unit: 'ms', factor: 1 },
+];
+
+export const scaled = (column: Nullable[] | undefined, length: number, factor: number): Nullable[] => {
+  if (!column) return new Array<Nullable>(length).fill(null);
+  return factor === 1 ? column : column.map((v) => (v == null ? null : v * factor));
+};
+
+interface RunChartsProps {
+  series: LiveSeries;
+  regions: string[];
+  label: (region: string) => string;
+  events: Event[];
+  zoom: Zoom;
+}
+
+export function RunCharts({ series, regions, label, events, zoom }: RunChartsProps) {
+  const lines = ({ key, factor }: ChartKind): Line[] => [
+    { label: 'overall', values: scaled(series.overall[key], series.t.length, factor) },
+    ...regions.map((r) => ({ label: label(r), values: scaled(series.regions[r]?.[key], series.t.length, factor) })),
+  ];
+  return (
+    <div class="charts">
+      {CHARTS.map((kind) => (
+        <Chart key={kind.key} title={kind.title} unit={kind.unit} t={series.t} lines={lines(kind)} events={events}
+          zoom={zoom} group="run" />))}
+    </div>
+  );
+}

@@ -1,0 +1,102 @@
+/* Two runs, chart over chart, and what differs between them for certain. */
+import { useEffect, useState } from 'preact/hooks';
+import { get, query } from '../api/client';
+import type { Comparison, Difference, LiveSeries, Run } from '../api/types';
+import { Chart, ZoomBar } from '../components/chart';
+import { Failure } from '../components/failure';
+import { date, number, withUnit } from '../components/format';
+import { CHARTS, scaled, type ChartKind } from '../components/run_charts';
+import { Status } from '../components/status';
+import { Table, type Column } from '../components/table';
+import { useAsked } from '../data/ask';
+import { emptySeries, endOf } from '../data/series';
+import { loadSeries } from '../data/stored';
+import { useZoom, wholeSeconds } from '../data/view';
+
+interface Side { run: Run; series: LiveSeries }
+
+async function loadSide(id: string): Promise<Side> {
+  const run = await get<Run>(`/runs/${id}`);
+  return { run, series: await loadSeries(run, null) };
+}
+
+/* The seconds that either has, and a column on them. */
+const commonTime = (a: LiveSeries, b: LiveSeries) => [...new Set([...a.t, ...b.t])].sort((x, y) => x - y);
+
+function column(series: LiveSeries, region: string, { key, factor }: ChartKind, t: number[]) {
+  const values = scaled((region ? series.regions[region] : series.overall)?.[key], series.t.length, factor);
+  const at = new Map(series.t.map((second, i) => [second, values[i]]));
+  return t.map((second) => at.get(second) ?? null);
+}
+
+const VERDICTS: Record<Difference['verdict'], { text: string; look: string }> = {
+  better: { text: '✓ better', look: 'good' },
+  worse: { text: '✗ worse', look: 'bad' },
+  same: { text: '= same', look: '' },
+  different: { text: '≠ different', look: 'warn' },
+  unclear: { text: '? too short to tell', look: 'hint' },
+};
+
+const signed = (v: number | null, text: string) => (v != null && v > 0 ? `+${text}` : text);
+
+function DifferencesTable({ rows }: { rows: Difference[] }) {
+  const interval = (d: Difference) => (d.low == null || d.high == null ? '–' : `${withUnit(d.low, d.unit)} to ${withUnit(d.high, d.unit)}`);
+  const columns: Column<Difference>[] = [
+    { title: 'Metric', cell: (d) => <span class="long">{d.metric}</span>, order: (d) => d.metric },
+    { title: 'Of', cell: (d) => d.agg, order: (d) => d.agg },
+    { title: 'Region', cell: (d) => d.region ?? 'overall', order: (d) => d.region ?? '' },
+    { title: 'Base', isNumber: true, cell: (d) => withUnit(d.base, d.unit), order: (d) => d.base },
+    { title: 'This run', isNumber: true, cell: (d) => withUnit(d.value, d.unit), order: (d) => d.value },
+    { title: 'Difference', isNumber: true, cell: (d) => signed(d.difference, withUnit(d.difference, d.unit)), order: (d) => d.difference },
+    { title: '%', isNumber: true, cell: (d) => signed(d.percent, number(d.percent)), order: (d) => d.percent },
+    { title: '95 % interval', isNumber: true, cell: interval },
+    { title: 'p', isNumber: true, cell: (d) => (d.p_value == null ? '–' : d.p_value < 0.001 ? '< 0.001' : d.p_value.toFixed(3)), order: (d) => d.p_value },
+    { title: 'Verdict', cell: (d) => <span class={VERDICTS[d.verdict].look}>{VERDICTS[d.verdict].text}</span>, order: (d) => d.verdict },
+  ];
+  return <Table label="Differences" columns={columns} rows={rows} rowKey={(d) => `${d.metric} ${d.agg} ${d.region}`} empty="The runs have nothing in common." />;
+}
+
+const Name = ({ title, run }: { title: string; run: Run }) =>
+  <p>{title}: <a href={`/runs/${run.id}`}>{run.name || run.id}</a> <Status run={run} /> <span class="hint">{date(run.created_at)}</span></p>;
+
+export function ComparePage() {
+  const params = new URLSearchParams(location.search);
+  const [base, run] = [params.get('base') ?? '', params.get('run') ?? ''];
+  const [sides, setSides] = useState<[Side, Side]>();
+  const [error, setError] = useState<unknown>();
+  const [region, setRegion] = useState('');
+  const zoom = useZoom();
+  const differences = useAsked<Comparison>(
+    base && run ? `/runs/${run}/compare${query({ with: base, by: 'region', ...wholeSeconds(zoom.span) })}` : null, { wait: 300 });
+  useEffect(() => {
+    if (base && run) Promise.all([loadSide(base), loadSide(run)]).then(setSides, setError);
+  }, [base, run]);
+
+  if (!base || !run) return <><h1>Compare</h1><p class="card">Choose two runs in <a href="/">the list</a>.</p></>;
+  const [a, b] = sides?.map((s) => s.series) ?? [emptySeries(), emptySeries()];
+  const t = commonTime(a, b);
+  const regions = sides ? sides[0].run.regions.map((r) => r.region).filter((r) => sides[1].run.regions.some((o) => o.region === r)) : [];
+  zoom.setAll(t[0] ?? 0, Math.max(endOf(a), endOf(b)));
+  return (
+    <>
+      <h1>Compare</h1>
+      <Failure error={error} />
+      {sides && <><Name title="Base" run={sides[0].run} /><Name title="This run" run={sides[1].run} /></>}
+      <p class="filters"><label>Charts of <select value={region} onChange={(e) => setRegion(e.currentTarget.value)}>
+        <option value="">all regions together</option>
+        {regions.map((r) => <option key={r}>{r}</option>)}
+      </select></label></p>
+      <ZoomBar zoom={zoom} />
+      <div class="charts">
+        {CHARTS.map((kind) => (
+          <Chart key={kind.key} title={kind.title} unit={kind.unit} t={t} zoom={zoom} group="compare"
+            lines={[{ label: 'base', values: column(a, region, kind, t) }, { label: 'this run', values: column(b, region, kind, t) }]} />))}
+      </div>
+      <section class="card"><h2>Differences</h2>
+        <Failure error={differences.error} />
+        {differences.value && <DifferencesTable rows={differences.value.rows} />}
+        {differences.value && <p class="hint">{differences.value.method}. Of the time that the charts show.</p>}
+      </section>
+    </>
+  );
+}

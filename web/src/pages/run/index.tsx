@@ -1,0 +1,89 @@
+/* One run: live while it runs, afterwards from the store. */
+import { useEffect, useState } from 'preact/hooks';
+import type { LiveSeries, Run } from '../../api/types';
+import { ZoomBar } from '../../components/chart';
+import { Failure } from '../../components/failure';
+import { clock, number } from '../../components/format';
+import { RegionPicker } from '../../components/region_picker';
+import { AgentsTable, RegionsTable, ThresholdsTable } from '../../components/results';
+import { RunCharts } from '../../components/run_charts';
+import { regionLabel, Status } from '../../components/status';
+import { Timeline } from '../../components/timeline';
+import { WorldMap } from '../../components/world_map';
+import { useRun } from '../../data/run_state';
+import { endOf, lastOf, refine, type Span } from '../../data/series';
+import { loadSeries } from '../../data/stored';
+import { useRegions, useZoom, wholeSeconds } from '../../data/view';
+import { LogsPart } from './logs';
+import { StopButton } from './stop';
+import { ChecksPart, ErrorsPart, ExemplarsPart, UrlsPart } from './tables';
+
+const DRAG_MS = 300;
+
+/* Long runs come in steps of many seconds; a span of them is asked for anew, as fine as it is stored. */
+function useFine(run: Run | undefined, isLive: boolean, series: LiveSeries, span: Span | null): LiveSeries {
+  const [fine, setFine] = useState<LiveSeries>();
+  const isCoarse = !!run && !isLive && series.step > 1 && !!span;
+  useEffect(() => {
+    setFine(undefined);
+    if (!isCoarse) return undefined;
+    let isGone = false;
+    const timer = setTimeout(() => {
+      loadSeries(run, wholeSeconds(span) as Span).then((s) => { if (!isGone) setFine(s); }, () => {});
+    }, DRAG_MS);
+    return () => { isGone = true; clearTimeout(timer); };
+  }, [isCoarse, span?.from, span?.to, run?.id]);
+  return fine ? refine(series, fine) : series;
+}
+
+function Head({ run, isLive, series }: { run: Run; isLive: boolean; series: LiveSeries }) {
+  const test = run.test && run.test.name !== run.name ? `${run.test.name}, version ${run.test.version}` : '';
+  return (
+    <div class="row">
+      <h1>{run.name || run.id}</h1>
+      <Status run={run} />
+      <span class="hint" role="timer">{clock(endOf(series))} of {clock(run.duration_seconds)}, up to {number(run.max_vus)} VUs</span>
+      {test && <span class="hint">{test}</span>}
+      {isLive && <StopButton run={run} />}
+    </div>
+  );
+}
+
+export function RunPage({ id }: { id: string }) {
+  const [state, error] = useRun(id);
+  const zoom = useZoom();
+  const { run, isLive, events } = state;
+  const all = run?.regions.map((r) => r.region) ?? [];
+  const [regions, choose] = useRegions(all);
+  const series = useFine(run, isLive, state.series, zoom.span);
+  if (!run) return <><h1>Run</h1><Failure error={error} />{!error && <p>Loading …</p>}</>;
+
+  const emulated = new Set(run.regions.filter((r) => r.is_emulated).map((r) => r.region));
+  const label = (region: string) => regionLabel(region, emulated.has(region));
+  const part = { run, isLive, span: zoom.span, regions, label };
+  zoom.setAll(series.t[0] ?? 0, endOf(series));
+  return (
+    <>
+      <Head run={run} isLive={isLive} series={series} />
+      <Failure error={error} />
+      <RegionPicker all={all} chosen={regions} onChoose={choose} label={label} />
+      <ZoomBar zoom={zoom} />
+      <RunCharts series={series} regions={regions} label={label} events={events} zoom={zoom} />
+      <div class="parts">
+        <section class="card wide beside"><h2>Regions</h2>
+          <WorldMap dots={run.regions.map((r) => ({
+            name: r.region, latency: lastOf(series.regions[r.region]?.p95), note: r.is_emulated ? 'emulated' : '' }))} />
+          <RegionsTable run={run} series={series} label={label} />
+        </section>
+        <section class="card"><h2>Timeline</h2><Timeline events={events} zoom={zoom} /></section>
+        <section class="card"><h2>Thresholds</h2><ThresholdsTable thresholds={state.thresholds} /></section>
+        <ChecksPart {...part} />
+        <UrlsPart {...part} />
+        <ErrorsPart {...part} />
+        <section class="card"><h2>Agents</h2><AgentsTable agents={state.agents} label={label} /></section>
+        <ExemplarsPart {...part} />
+        <LogsPart run={run} isLive={isLive} lines={state.logs} />
+      </div>
+    </>
+  );
+}
