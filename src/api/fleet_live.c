@@ -84,26 +84,6 @@ static json_t *phase_json(const struct fleet_run *run)
     return phase;
 }
 
-/* The agents of a run. */
-static json_t *agents_json(struct fleet_lives *lives, const struct fleet_run *run)
-{
-    json_t *page = view_agents(lives->controller);
-    json_t *items = json_object_get(page, "items");
-    json_t *mine = json_array();
-    json_t *agent;
-    size_t i;
-
-    json_array_foreach(items, i, agent)
-    {
-        const char *id = json_string_value(json_object_get(agent, "run"));
-
-        if (id && strcmp(id, fleet_run_id(run)) == 0)
-            json_array_append(mine, agent);
-    }
-    json_decref(page);
-    return json_pack("{s:o}", "items", mine);
-}
-
 static void drop(struct live *l)
 {
     *l->link = l->next;
@@ -177,7 +157,7 @@ static void send_agents(struct timer *timer)
         for (struct live *before = lives->list; before != l; before = before->next)
             is_first &= before->run != l->run;
         if (is_first)
-            send(lives, l->run, "agents", agents_json(lives, l->run));
+            send(lives, l->run, "agents", view_run_agents(lives->controller, l->run));
     }
     timer_start(controller_loop(lives->controller), timer, clock_now() + AGENTS_EVERY);
 }
@@ -214,8 +194,8 @@ static void send_snapshot(struct live *l)
     format(l->lives, "snapshot",
            json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "run", view_run(l->run), "series",
                      view_series(l->run), "thresholds", view_thresholds(l->run), "agents",
-                     agents_json(l->lives, l->run), "events", last_events(l->run), "logs",
-                     last_logs(l->run)),
+                     view_run_agents(l->lives->controller, l->run), "events", last_events(l->run),
+                     "logs", last_logs(l->run)),
            &text);
     api_stream_send(l->stream, buf_str(&text));
     buf_deinit(&text);

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/run.h"
 #include "fleet/collector.h"
 #include "fleet/conductor.h"
 #include "metrics/threshold.h"
@@ -135,154 +134,6 @@ json_t *view_regions(const struct controller *c)
     return page(items);
 }
 
-/* --- runs ----------------------------------------------------------------------------------- */
-
-static const char *phase_of(const struct fleet_run *r)
-{
-    static const char *const names[] = {
-        [FLEET_INIT] = "initialising",   [FLEET_SETUP] = "setup",
-        [FLEET_RUNNING] = "running",     [FLEET_TEARDOWN] = "teardown",
-        [FLEET_COLLECTING] = "teardown", [FLEET_SUMMARY] = "teardown",
-        [FLEET_OVER] = "ended",
-    };
-
-    return fleet_run_is_over(r) ? "ended" : names[conductor_phase(fleet_run_conductor(r))];
-}
-
-static const char *result_of(const struct conductor_outcome *o)
-{
-    if (o->exit_code == EXIT_CODE_OK)
-        return "passed";
-    if (o->exit_code == EXIT_CODE_THRESHOLDS || o->exit_code == EXIT_CODE_MARKED_FAILED)
-        return "failed";
-    return o->reason == RUN_ABORT_SIGNAL || o->reason == RUN_ABORT_REST ||
-                   o->reason == RUN_ABORT_SCRIPT
-               ? "aborted"
-               : "error";
-}
-
-struct region_sum {
-    uint64_t vus;
-    unsigned agents;
-    unsigned lost;
-};
-
-/* Agents of the region: those of the plan, and those that took over. */
-static struct region_sum sum_region(const struct fleet_run *r, const char *region)
-{
-    const struct fleet_plan *plan = fleet_run_plan(r);
-    const struct conductor *c = fleet_run_conductor(r);
-    struct region_sum sum = {0};
-
-    for (size_t i = 0; i < plan->count; i++) {
-        if (strcmp(plan->parts[i].region, region) != 0)
-            continue;
-        sum.vus += plan->parts[i].vus;
-        sum.agents++;
-    }
-    for (size_t i = 0; i < conductor_part_count(c); i++) {
-        struct conductor_part_view part;
-
-        conductor_part(c, i, &part);
-        if (strcmp(part.region, region) == 0 && (part.is_lost || part.is_orphan))
-            sum.lost++;
-    }
-    return sum;
-}
-
-static bool is_listed(const json_t *items, const char *region)
-{
-    json_t *item;
-    size_t i;
-
-    json_array_foreach((json_t *)(uintptr_t)items, i, item)
-    {
-        if (strcmp(json_string_value(json_object_get(item, "region")), region) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The outermost level of a part's path is its region's share. */
-static double share_of(const struct fleet_part *part)
-{
-    const struct plan_level *level = part->depth ? &part->path[0] : NULL;
-    double all = 0;
-
-    if (!level)
-        return 100;
-    if (!level->weights)
-        return 100.0 / (double)level->count;
-    for (size_t i = 0; i < level->count; i++)
-        all += (double)level->weights[i];
-    return all > 0 ? 100.0 * (double)level->weights[level->index] / all : 100;
-}
-
-static json_t *regions_of(const struct fleet_run *r)
-{
-    const struct fleet_plan *plan = fleet_run_plan(r);
-    json_t *items = json_array();
-
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct fleet_part *part = &plan->parts[i];
-        struct region_sum sum;
-
-        if (is_listed(items, part->region))
-            continue;
-        sum = sum_region(r, part->region);
-        json_array_append_new(items, json_pack("{s:s, s:f, s:I, s:i, s:i, s:b}", "region",
-                                               part->region, "share", share_of(part), "max_vus",
-                                               (json_int_t)sum.vus, "agents", (int)sum.agents,
-                                               "agents_lost", (int)sum.lost, "is_emulated",
-                                               (int)fleet_run_is_emulated(r, part->region)));
-    }
-    return items;
-}
-
-static json_t *windows_of(const struct fleet_run *r)
-{
-    struct collector_counts counts;
-
-    collector_counts(fleet_run_collector(r), &counts);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "merged", (json_int_t)counts.taken, "late",
-                     (json_int_t)counts.late, "lost", (json_int_t)counts.missing, "duplicates",
-                     (json_int_t)counts.duplicates, "fenced", (json_int_t)counts.fenced, "poison",
-                     (json_int_t)counts.poison);
-}
-
-json_t *view_run(const struct fleet_run *r)
-{
-    const json_t *extra = fleet_run_extra(r);
-    bool over = fleet_run_is_over(r);
-    struct conductor_outcome o;
-    json_t *run;
-    char *self = mem_printf("/api/v1/runs/%s", fleet_run_id(r));
-    char *live = mem_printf("%s/live", self);
-    char *web = mem_printf("/runs/%s", fleet_run_id(r));
-
-    fleet_run_outcome(r, &o);
-    run = json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:I, s:o, s:o, s:{s:s, s:s, s:s}}",
-        "id", fleet_run_id(r), "name", fleet_run_prepared(r)->name, "phase", phase_of(r), "result",
-        over ? json_string(result_of(&o)) : json_null(), "exit_code",
-        over ? json_integer(o.exit_code) : json_null(), "stop",
-        o.reason != RUN_ABORT_NONE
-            ? json_pack("{s:s}", "reason", o.message ? o.message : run_abort_text(o.reason))
-            : json_null(),
-        "created_at", view_time(fleet_run_created_wall(r)), "started_at",
-        view_time(fleet_run_started_wall(r)), "ended_at", view_time(fleet_run_ended_wall(r)),
-        "elapsed_seconds", nsec_to_sec(fleet_run_duration(r, clock_wall())), "duration_seconds",
-        nsec_to_sec(fleet_run_planned_duration(r)), "max_vus",
-        (json_int_t)fleet_run_plan(r)->load.vus, "regions", regions_of(r), "windows", windows_of(r),
-        "links", "self", self, "live", live, "page", web);
-    if (extra)
-        json_object_update_missing(run, (json_t *)(uintptr_t)extra);
-    mem_free(self);
-    mem_free(live);
-    mem_free(web);
-    return run;
-}
-
 /* --- lines ---------------------------------------------------------------------------------- */
 
 static const char *severity_of(enum fleet_event_kind kind)
@@ -334,19 +185,54 @@ json_t *view_log(const struct fleet_run *r, const struct fleet_log *l)
                      l->text, "vu", "iteration", "left_out", 0);
 }
 
+const char *view_unit(enum metric_type type, enum metric_contains contains, struct agg agg)
+{
+    if (type == METRIC_RATE)
+        return agg.kind == AGG_COUNT ? "count" : "ratio";
+    if (agg.kind == AGG_COUNT && type == METRIC_TREND)
+        return "count";
+    if (contains == METRIC_TIME)
+        return "ms";
+    if (contains == METRIC_DATA)
+        return agg.kind == AGG_RATE ? "bytes_per_second" : "bytes";
+    if (type == METRIC_COUNTER)
+        return agg.kind == AGG_RATE ? "per_second" : "count";
+    return "none";
+}
+
+static json_t *seconds_or_null(int64_t nsec)
+{
+    return nsec > 0 ? json_real(nsec_to_sec(nsec)) : json_null();
+}
+
+static json_t *threshold_json(const struct fleet_run *r, const struct threshold *t)
+{
+    const json_t *asked = json_object_get(fleet_run_extra(r), "spec");
+    const char *name = t->submetric ? t->submetric->full_name : t->metric->metric.name.ptr;
+    const struct sink *sink = t->submetric ? &t->submetric->sink : &t->metric->sink;
+    bool of_run = json_object_get(json_object_get(asked, "thresholds"), name) != NULL;
+
+    return json_pack(
+        "{s:s, s:s, s:b, s:o, s:s, s:s, s:b, s:f, s:o, s:o, s:o}", "metric", name, "expression",
+        t->expr.source, "ok", (int)t->ok, "value",
+        sink->is_empty ? json_null() : json_real(t->last_value), "unit",
+        view_unit(t->metric->metric.type, t->metric->metric.contains, t->expr.agg), "source",
+        of_run ? "run" : "script", "abort_on_fail", (int)t->abort_on_fail, "delay_abort_seconds",
+        nsec_to_sec(t->delay_abort_nsec), "window_seconds", seconds_or_null(t->window_nsec),
+        "for_seconds", seconds_or_null(t->for_nsec), "crossed_at_second",
+        t->failed_nsec >= 0 ? json_integer(t->failed_nsec / NSEC_PER_SEC) : json_null());
+}
+
 json_t *view_thresholds(const struct fleet_run *r)
 {
     const struct threshold_set *set = fleet_run_thresholds(r);
     json_t *items = json_array();
 
-    for (size_t i = 0; i < set->count; i++) {
-        const struct threshold *t = set->list[i];
-
-        json_array_append_new(
-            items, json_pack("{s:s, s:s, s:b, s:f, s:b}", "metric",
-                             t->submetric ? t->submetric->full_name : t->metric->metric.name.ptr,
-                             "expression", t->expr.source, "ok", (int)t->ok, "value", t->last_value,
-                             "abort_on_fail", (int)t->abort_on_fail));
+    for (int ok = 0; ok <= 1; ok++) {
+        for (size_t i = 0; i < set->count; i++) {
+            if (set->list[i]->ok == (ok == 1))
+                json_array_append_new(items, threshold_json(r, set->list[i]));
+        }
     }
     return json_pack("{s:o}", "items", items);
 }

@@ -5,17 +5,30 @@
 #include <jansson.h>
 
 #include "fleet/controller.h"
+#include "metrics/sink.h"
 
 json_t *view_time(int64_t wall_nsec); /* RFC 3339; 0 gives null */
 json_t *view_agent(const struct agent_view *a);
 json_t *view_agents(const struct controller *c);  /* {"items": [...], "next": null} */
 json_t *view_regions(const struct controller *c); /* the same */
-json_t *view_run(const struct fleet_run *r);
+json_t *view_run(const struct fleet_run *r);      /* run_view.c */
+json_t *view_env(const json_t *env);              /* with *** for what looks secret */
 json_t *view_event(const struct fleet_run *r, const struct fleet_event *e);
 json_t *view_log(const struct fleet_run *r, const struct fleet_log *l);
 json_t *view_window(const struct fleet_run *r, int64_t second, bool is_late);
 /* LiveSeries: each second up to the last that is complete, as far back as the collector keeps. */
 json_t *view_series(const struct fleet_run *r);
-json_t *view_thresholds(const struct fleet_run *r);
+json_t *view_thresholds(const struct fleet_run *r); /* {"items": [...]}, failed ones first */
+/* What a metric's aggregate is measured in: "ms", "ratio", ... */
+const char *view_unit(enum metric_type type, enum metric_contains contains, struct agg agg);
+
+/* --- plan_view.c ---------------------------------------------------------------------------- */
+
+double view_share(const struct fleet_part *part); /* its region's, in percent */
+/* Plan: which agents run what. */
+json_t *view_plan(const struct controller *c, const struct fleet_plan *plan,
+                  const struct prepared *prepared, bool per_region);
+/* RunAgent: all that took part, {"items": [...]}. */
+json_t *view_run_agents(const struct controller *c, const struct fleet_run *r);
 
 #endif

@@ -165,13 +165,49 @@ static void set_phase(struct keep_op *op, const struct fleet_run *r)
     op->phase.state = dumped(op, view);
 }
 
+static const char *text_or(struct keep_op *op, const json_t *json, const char *key,
+                           const char *otherwise)
+{
+    const char *text = text_of(op, json, key);
+
+    return text ? text : arena_strdup(&op->arena, otherwise);
+}
+
+static const char *object_text(struct keep_op *op, const json_t *json, const char *key)
+{
+    json_t *object = json_object_get(json, key);
+
+    return object ? dumped(op, json_incref(object)) : "{}";
+}
+
+static void set_asked(const struct keeper *k, struct keep_op *op, const struct fleet_run *r)
+{
+    const json_t *extra = fleet_run_extra(r);
+    const json_t *test = json_object_get(extra, "test");
+    const json_t *spec = json_object_get(extra, "spec");
+    const char *load = json_string_value(json_object_get(spec, "load"));
+
+    op->asked = (struct keep_asked){
+        .test = text_or(op, test, "id", ""),
+        .version = json_integer_value(json_object_get(test, "version")),
+        .test_name = text_or(op, test, "name", op->text),
+        .name = text_or(op, extra, "name", op->text),
+        .notes = text_or(op, extra, "notes", ""),
+        .labels = object_text(op, extra, "labels"),
+        .created_by = text_or(op, extra, "created_by", ""),
+        .rerun_of = text_of(op, extra, "rerun_of"),
+        .spec = object_text(op, extra, "spec"),
+        .plan = dumped(op, view_plan(k->controller, fleet_run_plan(r), fleet_run_prepared(r),
+                                     load && strcmp(load, "per-region") == 0)),
+    };
+}
+
 static void begin(struct keeper *k, struct fleet_run *r)
 {
     const struct prepared *prepared = fleet_run_prepared(r);
     struct keep_op *op = keep_op_new(KEEP_BEGIN, fleet_run_id(r));
     struct kept *kept = mem_zalloc(sizeof *kept);
     struct str archive = {prepared->archive, prepared->archive_len};
-    const json_t *extra = fleet_run_extra(r);
     struct blob_id id;
     size_t count;
 
@@ -181,11 +217,9 @@ static void begin(struct keeper *k, struct fleet_run *r)
     blob_id_of(archive, &id);
     memcpy(&op->sha256[0], &id.sha256[0], sizeof op->sha256);
     op->content = arena_str(&op->arena, archive);
-    op->text = text_of(op, extra, "name"); /* as it was before it was packed */
-    if (!op->text)
-        op->text = arena_strdup(&op->arena, prepared->name);
+    op->text = arena_strdup(&op->arena, prepared->name);
     op->wall_nsec = fleet_run_created_wall(r);
-    op->spec = dumped(op, extra ? json_deep_copy(extra) : json_object());
+    set_asked(k, op, r);
     set_phase(op, r);
     push(k, op);
     for (size_t i = 0; i < (fleet_run_events(r, &count), count); i++)
@@ -228,6 +262,32 @@ static json_t *summary_of(const struct fleet_run *r)
                      view_thresholds(r));
 }
 
+/* What is true now, rather than what has happened. */
+static void look_at(struct keeper *k, const struct fleet_run *r)
+{
+    struct keep_op *thresholds = keep_op_thresholds(r);
+    struct keep_op *agents = keep_op_agents(k->controller, r);
+
+    if (thresholds)
+        push(k, thresholds);
+    if (agents)
+        push(k, agents);
+}
+
+static void look(struct keeper *k)
+{
+    struct fleet_run **runs;
+    size_t count = controller_runs(k->controller, &runs);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct kept *kept = map_get(&k->runs, str_of(fleet_run_id(runs[i])));
+
+        if (kept && kept->is_stored && !kept->is_ended)
+            look_at(k, runs[i]);
+    }
+    mem_free((void *)runs);
+}
+
 static void on_run(struct keeper *k, struct fleet_run *r)
 {
     struct kept *kept = map_get(&k->runs, str_of(fleet_run_id(r)));
@@ -242,6 +302,8 @@ static void on_run(struct keeper *k, struct fleet_run *r)
     if (kept->is_ended)
         return;
     kept->is_ended = fleet_run_is_over(r);
+    if (kept->is_ended)
+        look_at(k, r);
     op = keep_op_new(KEEP_PHASE, fleet_run_id(r));
     set_phase(op, r);
     if (kept->is_ended)
@@ -404,6 +466,8 @@ static void on_timer(struct timer *timer)
         return;
     k->is_committing = true;
     k->busy++;
+    if (k->code == 0)
+        look(k);
     fiber_start(controller_loop(k->controller), commit_fiber, k);
 }
 

@@ -113,7 +113,7 @@ static int take_old_away(const struct keep_op *op, struct store *s, struct kept_
 
 struct sought_test {
     const char *name;
-    char id[SHORT_ID_SIZE];
+    char *id; /* SHORT_ID_SIZE */
 };
 
 static void compare_test(void *arg, const struct store_test *t)
@@ -121,77 +121,129 @@ static void compare_test(void *arg, const struct store_test *t)
     struct sought_test *sought = arg;
 
     if (sought->id[0] == '\0' && strcmp(t->name, sought->name) == 0)
-        snprintf(sought->id, sizeof sought->id, "%s", t->id);
+        snprintf(sought->id, SHORT_ID_SIZE, "%s", t->id);
 }
 
-/* Scripts that come without a test belong to the one of their name. */
-static int find_test(const struct keep_op *op, struct store *s, struct sought_test *sought,
+static int make_test(struct store *s, const char *id, const char *name, int64_t wall_nsec,
                      struct diag *d)
 {
-    struct store_test_filter filter = {.text = op->text};
-    struct store_page page = {.limit = 100};
     struct store_test test = {
-        .id = sought->id,
-        .name = op->text,
+        .id = id,
+        .name = name,
         .description = "",
         .labels = "{}",
-        .created = op->wall_nsec,
-        .updated = op->wall_nsec,
+        .created = wall_nsec,
+        .updated = wall_nsec,
     };
-    int more;
 
-    sought->name = op->text;
-    do {
-        more = store_list_tests(s, &filter, &page, compare_test, sought, d);
-    } while (more == 1 && sought->id[0] == '\0');
-    if (more < 0 || sought->id[0] != '\0')
-        return more < 0 ? more : 0;
-    short_id_new(op->wall_nsec, sought->id);
     return store_add_test(s, &test, d);
 }
 
-static int add_run(const struct keep_op *op, struct store *s, const char *test, struct diag *d)
+int keep_find_test(struct store *s, const char *name, int64_t wall_nsec, char id[SHORT_ID_SIZE],
+                   struct diag *d)
 {
-    struct store_version version = {
-        .test = test,
+    struct store_test_filter filter = {.text = name};
+    struct store_page page = {.limit = 100};
+    struct sought_test sought = {name, id};
+    int more;
+
+    id[0] = '\0';
+    do {
+        more = store_list_tests(s, &filter, &page, compare_test, &sought, d);
+    } while (more == 1 && id[0] == '\0');
+    if (more < 0 || id[0] != '\0')
+        return more < 0 ? more : 0;
+    short_id_new(wall_nsec, id);
+    return make_test(s, id, name, wall_nsec, d);
+}
+
+/* 0 where there is no such thing. */
+static int unless_missing(int err, struct diag *d)
+{
+    if (err == ERR_NOT_FOUND)
+        diag_deinit(d);
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+static void note_version(void *arg, const struct store_version *v)
+{
+    *(int64_t *)arg = v->version;
+}
+
+static void note_test(void *arg, const struct store_test *t)
+{
+    (void)t;
+    *(bool *)arg = true;
+}
+
+/* The version that the run is of. A run that another controller began may be of a test that this
+ * store has not: it gets one with the archive that runs. */
+static int find_version(const struct keep_op *op, struct store *s, char id[SHORT_ID_SIZE],
+                        int64_t *version, struct diag *d)
+{
+    const struct keep_asked *asked = &op->asked;
+    struct store_version made = {
+        .test = id,
         .kind = "archive",
         .filename = op->text,
         .found = "{}",
-        .created_by = "",
+        .created_by = asked->created_by,
         .created = op->wall_nsec,
     };
+    bool known = false;
+    int err = 0;
+
+    *version = 0;
+    snprintf(id, SHORT_ID_SIZE, "%s", asked->test);
+    if (id[0] == '\0') {
+        err = keep_find_test(s, op->text, op->wall_nsec, id, d);
+    } else {
+        if (asked->version > 0)
+            err = unless_missing(store_get_version(s, id, asked->version, note_version, version, d),
+                                 d);
+        if (err || *version)
+            return err;
+        err = unless_missing(store_get_test(s, id, note_test, &known, d), d);
+        if (err == 0 && !known)
+            err = make_test(s, id, asked->test_name, op->wall_nsec, d);
+    }
+    memcpy(made.sha256, op->sha256, sizeof made.sha256);
+    if (err == 0)
+        err = store_add_version(s, &made, op->content, version, d);
+    return err < 0 ? err : 0;
+}
+
+static int add_run(const struct keep_op *op, struct store *s, struct diag *d)
+{
+    char test[SHORT_ID_SIZE];
     struct store_run run = {
         .id = op->run,
         .test = test,
-        .name = op->text,
-        .notes = "",
-        .labels = "{}",
+        .name = op->asked.name,
+        .notes = op->asked.notes,
+        .labels = op->asked.labels,
         .phase = op->phase.phase,
         .created = op->wall_nsec,
-        .created_by = "",
-        .spec = op->spec,
-        .plan = "{}",
+        .created_by = op->asked.created_by,
+        .rerun_of = op->asked.rerun_of,
+        .spec = op->asked.spec,
+        .plan = op->asked.plan,
         .state = op->phase.state,
     };
-    int err;
+    int err = find_version(op, s, test, &run.version, d);
 
-    memcpy(version.sha256, op->sha256, sizeof version.sha256);
-    err = store_add_version(s, &version, op->content, &run.version, d);
-    return err < 0 ? err : store_add_run(s, &run, d);
+    return err ? err : store_add_run(s, &run, d);
 }
 
 static int begin(const struct keep_op *op, struct store *s, struct diag *d)
 {
     struct kept_events kept = {.list = NULL};
-    struct sought_test sought = {.id = ""};
     int err;
 
     arena_init(&kept.arena);
     err = take_old_away(op, s, &kept, d);
     if (err == 0)
-        err = find_test(op, s, &sought, d);
-    if (err == 0)
-        err = add_run(op, s, sought.id, d);
+        err = add_run(op, s, d);
     for (size_t i = 0; i < kept.count && err == 0; i++)
         err = store_add_event(s, op->run, &kept.list[i], NULL, d);
     mem_free(kept.list);
@@ -242,6 +294,15 @@ static int add_window(const struct keep_op *op, struct store *s, struct diag *d)
     return store_put_second(s, &at, &window, 1, d);
 }
 
+static int put_agents(const struct keep_op *op, struct store *s, struct diag *d)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < op->count && err == 0; i++)
+        err = store_put_agent(s, op->run, &op->agents[i], d);
+    return err;
+}
+
 static int apply(const struct keep_op *op, struct store *s, struct diag *d)
 {
     switch (op->kind) {
@@ -255,6 +316,10 @@ static int apply(const struct keep_op *op, struct store *s, struct diag *d)
         return add_log(op, s, d);
     case KEEP_WINDOW:
         return add_window(op, s, d);
+    case KEEP_THRESHOLDS:
+        return store_put_thresholds(s, op->run, op->thresholds, op->count, d);
+    case KEEP_AGENTS:
+        return put_agents(op, s, d);
     }
     return ERR_INVALID;
 }

@@ -7,10 +7,36 @@
 #include "base/mem.h"
 #include "base/short_id.h"
 #include "metrics/window.h"
+#include "store/journal.h"
 #include "store/run.h"
 #include "store/test.h"
 
-enum keep_kind { KEEP_BEGIN, KEEP_PHASE, KEEP_EVENT, KEEP_LOG, KEEP_WINDOW };
+struct controller;
+struct fleet_run;
+
+enum keep_kind {
+    KEEP_BEGIN,
+    KEEP_PHASE,
+    KEEP_EVENT,
+    KEEP_LOG,
+    KEEP_WINDOW,
+    KEEP_THRESHOLDS, /* all of them, as they are now; so are its */
+    KEEP_AGENTS,
+};
+
+/* What was asked for, at the beginning. */
+struct keep_asked {
+    const char *test; /* "": the one of the script's name */
+    int64_t version;
+    const char *test_name;
+    const char *name;
+    const char *notes;
+    const char *labels;
+    const char *created_by;
+    const char *rerun_of; /* NULL: of none */
+    const char *plan;
+    const char *spec;
+};
 
 struct keep_op {
     struct keep_op *next;
@@ -26,7 +52,10 @@ struct keep_op {
     const char *text; /* of events and logs; at the beginning the script's name */
     enum log_level level;
     struct store_phase phase;
-    const char *spec;
+    struct keep_asked asked;
+    struct store_threshold *thresholds; /* in the arena, as are the agents */
+    struct store_agent *agents;
+    size_t count;       /* of either */
     struct str content; /* of the archive */
     unsigned char sha256[STORE_SHA256_SIZE];
     struct window window;
@@ -36,6 +65,14 @@ NEVER_NULL struct keep_op *keep_op_new(enum keep_kind kind, const char *run);
 void keep_op_free(struct keep_op *op);
 /* Copies the window with its series. */
 void keep_op_set_window(struct keep_op *op, const struct window *w);
+
+/* The run's thresholds, or its agents; NULL: there are none. */
+struct keep_op *keep_op_thresholds(const struct fleet_run *r);
+struct keep_op *keep_op_agents(const struct controller *c, const struct fleet_run *r);
+
+/* The test of that name, made when there is none. Within a transaction. */
+MUST_USE int keep_find_test(struct store *s, const char *name, int64_t wall_nsec,
+                            char id[SHORT_ID_SIZE], struct diag *d);
 
 /* Within a transaction. What a journal's bound refuses is left out. */
 MUST_USE int keep_op_apply(const struct keep_op *op, struct store *s, struct diag *d);

@@ -41,7 +41,9 @@ static void prepare_offloaded(void *arg)
     struct creation *c = arg;
     const struct preparer *preparer = controller_preparer(c->context.config.controller);
 
-    c->code = preparer->prepare(preparer->arg, c->name, c->input, &c->wanted.prepared, &c->diag);
+    const struct upload upload = {.name = c->name, .input = c->input};
+
+    c->code = preparer->prepare(preparer->arg, &upload, &c->wanted.prepared, &c->diag);
 }
 
 static void start_run(struct creation *c)

@@ -136,6 +136,33 @@ const char *api_query(const struct api_request *r, const char *name)
     return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+static enum MHD_Result add_query(void *arg, enum MHD_ValueKind kind, const char *name,
+                                 const char *value)
+{
+    json_t *all = arg;
+    json_t *text = json_string(value ? value : "");
+    json_t *list = json_object_get(all, name);
+
+    (void)kind;
+    if (!list) {
+        list = json_array();
+        if (json_object_set_new(all, name, list) != 0)
+            list = NULL;
+    }
+    if (text && list)
+        json_array_append(list, text);
+    json_decref(text);
+    return MHD_YES;
+}
+
+json_t *api_queries(const struct api_request *r)
+{
+    json_t *all = json_object();
+
+    MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, add_query, all);
+    return all;
+}
+
 const char *api_peer(const struct api_request *r)
 {
     static char text[64];

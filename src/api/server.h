@@ -45,6 +45,9 @@ const char *api_path(const struct api_request *r); /* "/api/v1/runs", decoded, w
 struct str api_body(const struct api_request *r);
 const char *api_header(const struct api_request *r, const char *name); /* NULL: none */
 const char *api_query(const struct api_request *r, const char *name);  /* decoded; NULL: none */
+/* All of the query: an object of arrays of texts, by name; what is no UTF-8 is left out. The
+ * caller's. */
+json_t *api_queries(const struct api_request *r);
 /* "127.0.0.1": who asks; static until the next call. */
 const char *api_peer(const struct api_request *r);
 

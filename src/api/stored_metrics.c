@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "api/fleet_views.h"
 #include "api/stored_internal.h"
 #include "base/err.h"
 #include "store/series.h"
@@ -149,21 +150,6 @@ static int add_default(struct store *s, struct series_query *sq, struct diag *d)
     return agg_parse(str_of(defaults[type]), &sq->aggs[0]) ? 0 : ERR_INVALID;
 }
 
-static const char *unit_of(const struct store_columns *c, struct agg agg)
-{
-    if (c->type == METRIC_RATE)
-        return agg.kind == AGG_COUNT ? "count" : "ratio";
-    if (agg.kind == AGG_COUNT && c->type == METRIC_TREND)
-        return "count";
-    if (c->contains == METRIC_TIME)
-        return "ms";
-    if (c->contains == METRIC_DATA)
-        return agg.kind == AGG_RATE ? "bytes_per_second" : "bytes";
-    if (c->type == METRIC_COUNTER)
-        return agg.kind == AGG_RATE ? "per_second" : "count";
-    return "none";
-}
-
 static json_t *column_json(const struct store_column *column, size_t rows)
 {
     json_t *values = json_array();
@@ -193,8 +179,9 @@ static json_t *columns_json(const struct series_query *sq, const struct store_co
     }
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "metric",
                      sq->query.where.metric.ptr, "type", metric_type_name(c->type), "unit",
-                     unit_of(c, sq->aggs[0]), "from", (json_int_t)c->from, "to", (json_int_t)c->to,
-                     "step", (json_int_t)c->step, "t", t, "columns", columns, "values", values);
+                     view_unit(c->type, c->contains, sq->aggs[0]), "from", (json_int_t)c->from,
+                     "to", (json_int_t)c->to, "step", (json_int_t)c->step, "t", t, "columns",
+                     columns, "values", values);
 }
 
 static int read_series(struct store *s, void *arg, struct diag *d)

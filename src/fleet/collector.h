@@ -116,4 +116,15 @@ bool collector_numbers(const struct collector *c, const char *region, int64_t se
                        struct second_numbers *out);
 void collector_counts(const struct collector *c, struct collector_counts *out);
 
+/* What has come of one agent. */
+struct agent_numbers {
+    int64_t last_second;        /* it has delivered up to this one; -1: none */
+    uint64_t missing;           /* messages before others that have come */
+    uint64_t saturated_seconds; /* in which it said that it was */
+    double dropped_iterations;
+};
+/* False when nothing was expected of it. */
+bool collector_agent_numbers(const struct collector *c, const char *agent,
+                             struct agent_numbers *out);
+
 #endif

@@ -143,6 +143,18 @@ struct own {
     bool has_vus_max;
 };
 
+static double dropped_in(const struct window *w)
+{
+    double dropped = 0;
+
+    for (size_t i = 0; w && i < w->count; i++) {
+        if (w->series[i].series->metric->id == METRIC_DROPPED_ITERATIONS &&
+            isfinite(w->series[i].sink.sum))
+            dropped += w->series[i].sink.sum;
+    }
+    return dropped;
+}
+
 /* Takes vus and vus_max out of a window; of several series (parts) they add up. */
 static struct own take_own(struct window *w)
 {
@@ -174,6 +186,7 @@ void collector_note_agent(struct agent *a, const Gale__Fleet__Data *data, struct
     struct own own = take_own(w);
     struct agent_second *known;
 
+    a->dropped_iterations += dropped_in(w);
     /* Messages come nearly in order: one says that those before have come. */
     if (upto > a->reached)
         a->reached = upto;
@@ -189,7 +202,25 @@ void collector_note_agent(struct agent *a, const Gale__Fleet__Data *data, struct
     if (own.has_vus_max)
         known->vus_max = own.vus_max;
     known->has_vus |= own.has_vus;
+    a->saturated_seconds += data->saturated && !known->saturated;
     known->saturated |= data->saturated;
+}
+
+bool collector_agent_numbers(const struct collector *c, const char *agent,
+                             struct agent_numbers *out)
+{
+    const struct agent *a = map_get(&c->agent_by_id, str_of(agent));
+
+    if (!a)
+        return false;
+    *out = (struct agent_numbers){
+        .last_second = a->reached,
+        .saturated_seconds = a->saturated_seconds,
+        .dropped_iterations = a->dropped_iterations,
+    };
+    for (size_t i = 0; i < a->boot_count; i++)
+        out->missing += sequence_set_missing(&a->boots[i].had);
+    return true;
 }
 
 /* What an agent says of a second, or has last said before it. */

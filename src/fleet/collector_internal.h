@@ -37,8 +37,10 @@ struct agent {
     struct boot *boots; /* owned */
     size_t boot_count;
     bool is_expected;
-    int64_t from_second;                        /* expected from then on */
-    int64_t reached;                            /* it has delivered up to this second */
+    int64_t from_second; /* expected from then on */
+    int64_t reached;     /* it has delivered up to this second */
+    uint64_t saturated_seconds;
+    double dropped_iterations;
     struct agent_second seconds[AGENT_SECONDS]; /* by second modulo their number */
 };
 

@@ -50,12 +50,11 @@ static void prepare_offloaded(void *arg)
 {
     struct recovery *rec = arg;
     const struct preparer *preparer = &rec->controller->config.preparer;
-    struct str bytes;
+    struct upload upload = {.name = "archive.tar"};
 
     rec->code = 255;
-    if (blob_store_get(rec->controller->blobs, rec->archive.sha256, &bytes))
-        rec->code =
-            preparer->prepare(preparer->arg, "archive.tar", bytes, &rec->prepared, &rec->diag);
+    if (blob_store_get(rec->controller->blobs, rec->archive.sha256, &upload.input))
+        rec->code = preparer->prepare(preparer->arg, &upload, &rec->prepared, &rec->diag);
 }
 
 static void load_fiber(void *arg)

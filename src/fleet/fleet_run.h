@@ -49,6 +49,8 @@ const struct conductor *fleet_run_conductor(const struct fleet_run *r);
 struct collector *fleet_run_collector(const struct fleet_run *r);
 const struct fleet_plan *fleet_run_plan(const struct fleet_run *r); /* as it was at the start */
 const json_t *fleet_run_extra(const struct fleet_run *r);
+/* Sets a field of it. Takes the value. */
+void fleet_run_set_extra(struct fleet_run *r, const char *key, json_t *value);
 int64_t fleet_run_created_wall(const struct fleet_run *r);
 int64_t
 fleet_run_started_wall(const struct fleet_run *r); /* of setup() or the scenarios; 0: not yet */

@@ -40,6 +40,16 @@ const json_t *fleet_run_extra(const struct fleet_run *r)
     return r->extra;
 }
 
+void fleet_run_set_extra(struct fleet_run *r, const char *key, json_t *value)
+{
+    json_t *extra = r->extra ? json_deep_copy(r->extra) : json_object();
+
+    json_object_set_new(extra, key, value);
+    json_decref(r->extra);
+    r->extra = extra;
+    r->is_dirty = true;
+}
+
 int64_t fleet_run_created_wall(const struct fleet_run *r)
 {
     return r->created_wall;

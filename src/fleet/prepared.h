@@ -25,13 +25,23 @@ struct prepared {
 };
 void prepared_free(struct prepared *p); /* NULL is allowed */
 
-/* Makes one of what somebody has uploaded: a script's text or an archive. Errors are those of the
- * script, with file and line. */
+/* What somebody has uploaded: a script's text or an archive. */
+struct upload {
+    const char *name; /* decides how it is read: "checkout.ts", "checkout.tar" */
+    struct str input;
+    const json_t *env; /* texts by name, for __ENV; NULL: none, as is the other */
+    /* {"options": {...}, "thresholds": {selector: [...]}, "tags": {...}}: options take precedence
+     * over the script's; thresholds take the place of the script's for that selector (an empty
+     * list: there are none); tags are added to its own. */
+    const json_t *changes;
+};
+
+/* Makes a test of an upload. Errors are those of the script, with the name that it was given, line
+ * and column; the message's second line, if there is one, is the script's. */
 struct preparer {
     void *arg;
     /* Called on a thread of the offload pool. 0, or the exit code of the test with a message. */
-    int (*prepare)(void *arg, const char *name, struct str input, struct prepared **out,
-                   struct diag *d);
+    int (*prepare)(void *arg, const struct upload *upload, struct prepared **out, struct diag *d);
 };
 
 #endif

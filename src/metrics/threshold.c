@@ -179,6 +179,7 @@ int threshold_add(struct threshold_set *set, struct totals *totals, struct str s
     t->for_nsec = spec->for_nsec;
     t->ok = true;
     t->bad_since_nsec = -1;
+    t->failed_nsec = -1;
     if (t->window_nsec > 0)
         history_keep(t->submetric ? &t->submetric->history : &t->metric->history,
                      (size_t)((t->window_nsec + NSEC_PER_SEC - 1) / NSEC_PER_SEC));
@@ -266,6 +267,8 @@ struct threshold_verdict threshold_evaluate(struct threshold_set *set, int64_t r
         if (t->ok)
             continue;
         verdict.any_failed = true;
+        if (t->failed_nsec < 0)
+            t->failed_nsec = run_nsec;
         if (t->abort_on_fail && run_nsec > t->delay_abort_nsec)
             verdict.abort = true;
     }

@@ -55,6 +55,7 @@ struct threshold {
     bool ok;                     /* the last verdict; true before the first */
     bool crossed;                /* of a window: it has been crossed once, which stays so */
     double last_value;
+    int64_t failed_nsec;    /* of the run: when the verdict was bad for the first time; -1: never */
     bool has_baseline;      /* of a change: the two below are set */
     double baseline;        /* the aggregate in the run that this one is compared with */
     double last_change;     /* +0.1: a tenth more */

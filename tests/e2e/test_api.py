@@ -57,7 +57,9 @@ def test_runs_outlive_the_controller(lab):
     assert {r["region"] for r in shown["regions"]} == {"us", "eu"}
     assert fleet.get(f"/api/v1/runs/{run}/summary") == summary and "http_reqs" in summary
     assert fleet.get(f"/api/v1/runs/{run}/export/summary")["metrics"]["http_reqs"]["count"] == 40
-    assert fleet.get(f"/api/v1/runs/{run}/thresholds")["items"][0]["ok"] is True
+    threshold = fleet.get(f"/api/v1/runs/{run}/thresholds")["items"][0]
+    assert (threshold["ok"], threshold["unit"], threshold["crossed_at_second"],
+            threshold["source"]) == (True, "ratio", None, "script"), threshold
     assert counted(fleet, run, "http_reqs") == 40
     by = fleet.get(f"/api/v1/runs/{run}/series?metric=http_req_duration&agg=p(95)&by=region")
     assert {c["by"] for c in by["columns"]} == {"us", "eu"} and by["unit"] == "ms"

@@ -283,6 +283,29 @@ TEST(collector_completes_a_second_when_all_have_delivered)
     collector_free(collector);
 }
 
+TEST(collector_knows_what_came_of_an_agent)
+{
+    struct agent_numbers numbers;
+
+    start();
+    collector_expect(collector, "a", "eu", 0);
+    CHECK(!collector_agent_numbers(collector, "b", &numbers));
+    CHECK(collector_agent_numbers(collector, "a", &numbers));
+    CHECK_EQ(numbers.last_second, -1);
+    for (int64_t second = 0; second < 4; second++)
+        take((struct message){.agent = "a",
+                              .region = "eu",
+                              .sequence = (uint64_t)second + (second == 3 ? 3 : 1),
+                              .second = second,
+                              .saturated = second == 1 || second == 3});
+    CHECK(collector_agent_numbers(collector, "a", &numbers));
+    CHECK_EQ(numbers.last_second, 3);
+    CHECK_EQ(numbers.missing, 2);
+    CHECK_EQ(numbers.saturated_seconds, 2);
+    CHECK_NEAR(numbers.dropped_iterations, 0, 0);
+    collector_free(collector);
+}
+
 TEST(collector_counts_each_message_once)
 {
     struct message m = {.agent = "a", .region = "eu", .sequence = 1, .requests = 3, .logs = 2};

@@ -123,11 +123,13 @@ TEST(threshold_abort_waits_for_its_delay)
             .text = STR("rate<0.1"), .abort_on_fail = true, .delay_abort_nsec = 5 * NSEC_PER_SEC});
     v = threshold_evaluate(&f.set, NSEC_PER_SEC, false);
     CHECK(!v.any_failed); /* no samples yet */
+    CHECK_EQ(f.set.list[0]->failed_nsec, -1);
     sample(&f, METRIC_HTTP_REQ_FAILED, 1, 1);
     v = threshold_evaluate(&f.set, 4 * NSEC_PER_SEC, false);
     CHECK(v.any_failed && !v.abort);
     v = threshold_evaluate(&f.set, 6 * NSEC_PER_SEC, false);
     CHECK(v.any_failed && v.abort);
+    CHECK_EQ(f.set.list[0]->failed_nsec, 4 * NSEC_PER_SEC); /* the first time */
     end(&f);
 }
 
