@@ -1,5 +1,5 @@
 # Short names for what one does with gale; the build itself is CMake's (CMakePresets.json).
-.PHONY: all demo test check bench bench-store fuzz asan tsan lint fmt install clean deps
+.PHONY: all demo test outage check bench bench-store fuzz asan tsan lint fmt install clean deps
 .DEFAULT_GOAL := all
 
 JOBS ?= $(shell nproc)
@@ -21,6 +21,12 @@ demo: build/gale ## a k6 script against the bundled shop, start to summary
 test: ## build and run every test; ends with a line of counts
 	@tools/deps.sh build test
 	@tools/test.sh
+
+outage: build/gale ## every component of a fleet fails in turn during one run of three minutes
+	@tools/deps.sh build test
+	@tests/fault/outage.py build/gale
+
+check: test lint outage ## all that a release has to pass
 
 asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@tools/deps.sh build test

@@ -104,11 +104,25 @@ static void end_followers(struct fleet_lives *lives, const struct fleet_run *run
     }
 }
 
+/* Another controller goes on with the runs: whoever follows one here would wait for ever. */
+static void send_away(struct fleet_lives *lives)
+{
+    for (struct live *l = lives->list, *next; l; l = next) {
+        next = l->next;
+        if (fleet_run_is_over(l->run))
+            continue;
+        api_stream_end(l->stream);
+        drop(l);
+    }
+}
+
 static void on_news(void *arg, const struct controller_news *news)
 {
     struct fleet_lives *lives = arg;
     struct fleet_run *run = news->run;
 
+    if (news->kind == NEWS_LEADING && !controller_leads(lives->controller))
+        send_away(lives);
     if (!run || !is_followed(lives, run))
         return;
     switch (news->kind) {
@@ -213,6 +227,10 @@ void fleet_lives_add(struct fleet_lives *lives, struct fleet_run *run, struct ap
     if (lives->count >= MAX_STREAMS) {
         api_problem(r, 503, "/problems/not-ready", "Not ready",
                     "%d event streams are open already: close one", MAX_STREAMS);
+        return;
+    }
+    if (!controller_leads(lives->controller) && !fleet_run_is_over(run)) {
+        api_problem(r, 503, "/problems/not-ready", "Not ready", "another controller leads");
         return;
     }
     l = mem_zalloc(sizeof *l);

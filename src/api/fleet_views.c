@@ -33,17 +33,26 @@ static const char *state_of(const struct agent_view *a)
     return !a->is_alive ? "stale" : a->run ? "busy" : "ready";
 }
 
+static json_t *labels_of(const struct agent_view *a)
+{
+    json_t *labels = json_object();
+
+    for (struct map_entry *e = map_first(a->labels); e; e = map_next(a->labels, e))
+        json_object_set_new(labels, e->key.ptr, json_string(e->value));
+    return labels;
+}
+
 json_t *view_agent(const struct agent_view *a)
 {
     int64_t now = clock_now();
 
     return json_pack(
-        "{s:s, s:s, s:s, s:o, s:{}, s:s, s:s, s:o, s:I, s:i, s:f, s:f, s:I, s:I, s:I, s:o, s:o, "
+        "{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:I, s:i, s:f, s:f, s:I, s:I, s:I, s:o, s:o, "
         "s:o, s:b, s:o, s:o, s:o, s:I, s:I}",
         "id", a->id, "name", a->id, "region", a->region, "zone", text_or_null(a->zone), "labels",
-        "state", state_of(a), "version", a->version, "run", text_or_null(a->run), "capacity_vus",
-        (json_int_t)a->capacity.max_vus, "cpus", (int)a->capacity.cores, "cpu_percent",
-        a->cpu_percent, "loop_lag_ms", nsec_to_ms(a->loop_lag_nsec), "memory_bytes",
+        labels_of(a), "state", state_of(a), "version", a->version, "run", text_or_null(a->run),
+        "capacity_vus", (json_int_t)a->capacity.max_vus, "cpus", (int)a->capacity.cores,
+        "cpu_percent", a->cpu_percent, "loop_lag_ms", nsec_to_ms(a->loop_lag_nsec), "memory_bytes",
         (json_int_t)a->rss_bytes, "memory_limit_bytes", (json_int_t)a->capacity.memory_bytes,
         "open_files", (json_int_t)a->capacity.descriptors, "clock_offset_ms",
         a->clock_known ? json_real(nsec_to_ms(a->clock_offset_nsec)) : json_null(), "rtt_ms",

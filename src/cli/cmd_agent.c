@@ -21,6 +21,7 @@
 #include "fleet/agent.h"
 #include "loop/loop.h"
 #include "loop/offload.h"
+#include "script/secrets/secrets.h"
 
 struct agent_command {
     struct service service;
@@ -28,6 +29,7 @@ struct agent_command {
     struct agent_outputs outputs;
     struct map labels;
     struct operator_network network;
+    struct fleet_operator operator;
     char *id;
 };
 
@@ -55,6 +57,9 @@ static int read_labels(const struct args *args, struct map *out, struct diag *d)
                             args->values[FLAG_LABEL][i]);
         mem_free(map_set(out, name, str_dup(value)));
     }
+    if (out->count > AGENT_MAX_LABELS)
+        return diag_set(d, ERR_LIMIT, "flag --label: at most %d labels, there are %zu",
+                        AGENT_MAX_LABELS, out->count);
     return 0;
 }
 
@@ -75,6 +80,16 @@ static int read_capacity(const struct args *args, const struct policy_limits *li
     if (limits->max_rate > 0 && limits->max_rate < out->max_rate)
         out->max_rate = limits->max_rate;
     return 0;
+}
+
+/* What a run would stumble over is said before the agent enlists. */
+static int check_secrets(const struct args *args, struct diag *d)
+{
+    struct secrets *secrets = NULL;
+    int err = load_secrets(args, &secrets, d);
+
+    secrets_free(secrets);
+    return err;
 }
 
 static void stopped(void *arg)
@@ -99,7 +114,7 @@ static int start(struct agent_command *c, const struct args *args, struct diag *
         .zone = args_text(args, FLAG_ZONE, ""),
         .labels = &c->labels,
         .folder = args_text(args, FLAG_DATA, getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp"),
-        .host = fleet_host(&c->network),
+        .host = fleet_host(&c->operator),
         .loop = c->service.loop,
     };
     int err;
@@ -117,6 +132,8 @@ static int start(struct agent_command *c, const struct args *args, struct diag *
         err = read_labels(args, &c->labels, d);
     if (err == 0)
         err = read_capacity(args, &c->network.limits, &config.capacity, d);
+    if (err == 0)
+        err = check_secrets(args, d);
     if (err == 0)
         err = agent_outputs_open(&c->outputs, args, c->service.loop, &config.host.sink, d);
     if (err == 0)
@@ -137,6 +154,7 @@ int cmd_agent(const struct args *args)
 
     if (code)
         return code;
+    c.operator=(struct fleet_operator){&c.network, args};
     map_init(&c.labels);
     if (start(&c, args, &d))
         code = load_fail(EXIT_CODE_CONFIG, &d);

@@ -48,6 +48,15 @@ static double number(const json_t *object, const char *key)
 
 /* --- tables --------------------------------------------------------------------------------- */
 
+static void print_labels(const json_t *labels, struct buf *out)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)labels, name, value)
+        buf_printf(out, ", %s=%s", name, json_string_value(value));
+}
+
 static void print_agents(const json_t *answer, struct buf *out)
 {
     json_t *a;
@@ -57,13 +66,15 @@ static void print_agents(const json_t *answer, struct buf *out)
                "STATE", "RUN", "MAX VUS", "CPU %", "LAG MS", "CLOCK MS", "VERSION");
     json_array_foreach(json_object_get(answer, "items"), i, a)
     {
-        buf_printf(out, "%-24s %-16s %-6s %-6s %-14s %8.0f %6.1f %8.2f %10.2f %s%s%s%s\n",
+        buf_printf(out, "%-24s %-16s %-6s %-6s %-14s %8.0f %6.1f %8.2f %10.2f %s%s%s%s",
                    text(a, "name"), text(a, "region"), text(a, "zone"), text(a, "state"),
                    text(a, "run"), number(a, "capacity_vus"), number(a, "cpu_percent"),
                    number(a, "loop_lag_ms"), number(a, "clock_offset_ms"), text(a, "version"),
                    json_is_string(json_object_get(a, "emulate")) ? ", emulated " : "",
                    json_is_string(json_object_get(a, "emulate")) ? text(a, "emulate") : "",
                    json_is_string(json_object_get(a, "refused")) ? ", refused" : "");
+        print_labels(json_object_get(a, "labels"), out);
+        buf_append_char(out, '\n');
     }
 }
 

@@ -27,7 +27,9 @@ struct fleet_client {
     struct proxy_config *proxies;
     struct dialer *dialer;
     struct http_client *http;
-    char *base;          /* "http://host:port" */
+    char **bases; /* "http://host:port"; owned, as are they */
+    size_t base_count;
+    size_t at;           /* the one that is asked */
     char *authorization; /* NULL: none */
 };
 
@@ -37,22 +39,37 @@ static const char *lookup_env(void *arg, const char *name)
     return getenv(name);
 }
 
-int fleet_client_new(struct loop *loop, const char *address, const char *token,
+static void read_addresses(struct fleet_client *c, struct str list)
+{
+    while (list.len > 0) {
+        struct str address = str_trim(str_cut(&list, ','));
+        bool has_scheme = str_find_str(address, STR("://")) >= 0;
+
+        while (address.len > 0 && address.ptr[address.len - 1] == '/')
+            address.len--;
+        if (address.len == 0)
+            continue;
+        c->bases = mem_reallocarray((void *)c->bases, c->base_count + 1, sizeof *c->bases);
+        c->bases[c->base_count++] =
+            mem_printf("%s%.*s", has_scheme ? "" : "http://", STR_ARG(address));
+    }
+}
+
+int fleet_client_new(struct loop *loop, const char *addresses, const char *token,
                      struct fleet_client **out, struct diag *d)
 {
     struct fleet_client *c = mem_zalloc(sizeof *c);
     struct dialer_options options = {.dns = DNS_OPTIONS_DEFAULT};
-    size_t len;
     int err;
 
-    c->base = strstr(address, "://") ? mem_strdup(address) : mem_printf("http://%s", address);
-    len = strlen(c->base);
-    while (len > 0 && c->base[len - 1] == '/')
-        c->base[--len] = '\0';
+    read_addresses(c, str_of(addresses));
     if (token)
         c->authorization = mem_printf("Bearer %s", token);
     c->tls = tls_config_new();
-    err = proxy_config_new(lookup_env, NULL, &c->proxies, d);
+    err = c->base_count == 0
+              ? diag_set(d, ERR_INVALID,
+                         "flag --fleet: where is the controller? As in http://127.0.0.1:6580")
+              : proxy_config_new(lookup_env, NULL, &c->proxies, d);
     options.tls = c->tls;
     options.proxies = c->proxies;
     if (err == 0)
@@ -78,12 +95,21 @@ void fleet_client_free(struct fleet_client *c)
     if (c->proxies)
         proxy_config_free(c->proxies);
     tls_config_free(c->tls);
-    mem_free(c->base);
+    for (size_t i = 0; i < c->base_count; i++)
+        mem_free(c->bases[i]);
+    mem_free((void *)c->bases);
     mem_free(c->authorization);
     mem_free(c);
 }
 
 /* --- calls ---------------------------------------------------------------------------------- */
+
+struct fleet_request {
+    const char *method;
+    const char *path;
+    const char *content_type; /* NULL: no body */
+    struct str body;
+};
 
 struct call {
     struct fleet_client *client;
@@ -103,7 +129,7 @@ static void add_header(struct call *call, const char *name, const char *value)
 static int prepare(struct call *call, struct fleet_client *c, const char *method, const char *path,
                    struct diag *d)
 {
-    char *url = mem_printf("%s%s", c->base, path);
+    char *url = mem_printf("%s%s", c->bases[c->at], path);
     size_t len = strlen(url);
     char *kept;
     int err;
@@ -122,6 +148,11 @@ static int prepare(struct call *call, struct fleet_client *c, const char *method
     return err;
 }
 
+static const char *base_of(const struct call *call)
+{
+    return call->client->bases[call->client->at];
+}
+
 static int refused(const struct call *call, struct diag *d)
 {
     const struct http_response *response = &call->response;
@@ -133,7 +164,7 @@ static int refused(const struct call *call, struct diag *d)
     if (detail)
         diag_set(d, err, "%s", detail);
     else
-        diag_set(d, err, "the controller at %s answers with status %d", call->client->base,
+        diag_set(d, err, "the controller at %s answers with status %d", base_of(call),
                  response->status);
     json_decref(problem);
     return err;
@@ -143,27 +174,68 @@ static int check(const struct call *call, struct diag *d)
 {
     if (call->response.err)
         return diag_set(d, call->response.err, "no answer from the controller at %s: %.*s",
-                        call->client->base, STR_ARG(call->response.error));
+                        base_of(call), STR_ARG(call->response.error));
     if (call->response.status < 200 || call->response.status > 299)
         return refused(call, d);
     return 0;
 }
 
-YIELDS int fleet_client_call(struct fleet_client *c, const char *method, const char *path,
-                             const char *content_type, struct str body, char **out, struct diag *d)
+/* Whether another controller may be asked the same: this one has done nothing about it. */
+static bool is_undone(const struct call *call)
+{
+    switch (call->response.err) {
+    case 0:
+        return call->response.status == 503;
+    case ERR_DNS:
+    case ERR_DNS_NO_HOST:
+    case ERR_DIAL:
+    case ERR_DIAL_TIMEOUT:
+    case ERR_DIAL_ERRNO:
+    case ERR_REFUSED:
+        return true;
+    default:
+        return str_eq_c(call->request.method, "GET");
+    }
+}
+
+YIELDS static int call_once(struct fleet_client *c, const struct fleet_request *what, char **out,
+                            bool *may_go_on, struct diag *d)
 {
     struct call call;
-    int err = prepare(&call, c, method, path, d);
+    int err = prepare(&call, c, what->method, what->path, d);
 
+    *may_go_on = false;
     if (err == 0) {
-        add_header(&call, "Content-Type", content_type);
-        call.request.body = body;
+        add_header(&call, "Content-Type", what->content_type);
+        call.request.body = what->body;
         err = http_send(c->http, &call.request, &call.arena, &call.response);
+        *may_go_on = err != ERR_CANCELLED && is_undone(&call);
         err = err == ERR_CANCELLED ? err : check(&call, d);
     }
     if (err == 0)
         *out = str_dup(call.response.body);
     arena_deinit(&call.arena);
+    return err;
+}
+
+static void ask_next(struct fleet_client *c)
+{
+    c->at = (c->at + 1) % c->base_count;
+}
+
+YIELDS int fleet_client_call(struct fleet_client *c, const char *method, const char *path,
+                             const char *content_type, struct str body, char **out, struct diag *d)
+{
+    const struct fleet_request what = {method, path, content_type, body};
+    bool may_go_on;
+    int err = call_once(c, &what, out, &may_go_on, d);
+
+    for (size_t i = 1; i < c->base_count && err && may_go_on; i++) {
+        ask_next(c);
+        diag_deinit(d);
+        *d = (struct diag)DIAG_INIT;
+        err = call_once(c, &what, out, &may_go_on, d);
+    }
     return err;
 }
 
@@ -289,6 +361,7 @@ YIELDS int fleet_client_follow(struct fleet_client *c, const char *path,
             cut_off = clock_now();
             log_printf(LOG_WARN, "the controller is out of reach: trying again");
         }
+        ask_next(c);
         if (clock_now() - cut_off > GIVE_UP_NSEC) {
             err = err ? err : diag_set(d, ERR_EOF, "the controller has gone away");
             break;

@@ -15,8 +15,9 @@ struct args;
 struct fleet_client;
 struct loop;
 
-/* `address`: "http://host:6580", or "host:6580". */
-MUST_USE int fleet_client_new(struct loop *loop, const char *address, const char *token,
+/* `addresses`: "http://host:6580" or "host:6580"; of several controllers all, with commas: where
+ * one is out of reach or stands by, the next is asked. */
+MUST_USE int fleet_client_new(struct loop *loop, const char *addresses, const char *token,
                               struct fleet_client **out, struct diag *d);
 void fleet_client_free(struct fleet_client *c); /* NULL is allowed */
 
@@ -34,7 +35,7 @@ int fleet_client_json(struct fleet_client *c, const char *method, const char *pa
                       struct diag *d);
 
 /* Follows an event stream until fn says that it is enough (true) or the stream ends. Reconnects for
- * up to a minute when it is cut off. */
+ * up to a minute when it is cut off, to one controller after the other. */
 MUST_USE
 YIELDS
 int fleet_client_follow(struct fleet_client *c, const char *path,

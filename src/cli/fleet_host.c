@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cli/archive.h"
+#include "cli/load.h"
 #include "cli/network.h"
 #include "engine/options.h"
 #include "engine/run.h"
@@ -48,12 +49,14 @@ static void merge_env(const json_t *archived, const struct map *over, struct map
         mem_free(map_set(out, e->key, mem_strdup(e->value)));
 }
 
-static int open_script(struct loaded *l, struct archive_content *archive, const struct map *env,
-                       struct diag *d)
+static int open_script(struct loaded *l, const struct fleet_operator *operator,
+                       struct archive_content * archive, const struct map *env, struct diag *d)
 {
     struct script_open how = {.url = archive->main_url, .files = archive->files, .env = env};
     int err;
 
+    if (load_secrets(operator->args, &how.secrets, d))
+        return EXIT_CODE_CONFIG;
     archive->files = NULL; /* taken over */
     err = script_open(&how, &l->script, d);
     if (err == 0)
@@ -88,13 +91,12 @@ static int load(void *arg, const struct host_load *what, struct host_test **out,
     struct map env;
     int code;
 
-    (void)arg;
     map_init(&env);
     options_init(&l->options);
     code = archive_read_test(what->archive, &archive, d) ? EXIT_CODE_SCRIPT_ERROR : 0;
     if (code == 0) {
         merge_env(json_object_get(archive.metadata, "env"), what->env, &env);
-        code = open_script(l, &archive, &env, d);
+        code = open_script(l, arg, &archive, &env, d);
     }
     if (code == 0)
         code = read_options(l, json_object_get(archive.metadata, "options"), what->tags, d);
@@ -115,14 +117,16 @@ static int load(void *arg, const struct host_load *what, struct host_test **out,
 static struct runner *runner_new(void *arg, struct host_test *test)
 {
     struct loaded *l = loaded_of(test);
-    const struct operator_network *network = arg;
+    const struct fleet_operator *operator= arg;
 
-    return script_runner_new(l->script, &l->options, &l->scenarios, &network->network);
+    return script_runner_new(l->script, &l->options, &l->scenarios, &operator->network->network);
 }
 
 static int allow(void *arg, uint64_t vus, double rate, struct diag *d)
 {
-    return network_check_load(arg, vus, rate, d);
+    const struct fleet_operator *operator= arg;
+
+    return network_check_load(operator->network, vus, rate, d);
 }
 
 static void runner_free(void *arg, struct runner *runner)
@@ -131,9 +135,9 @@ static void runner_free(void *arg, struct runner *runner)
     script_runner_free(runner);
 }
 
-struct host fleet_host(const struct operator_network *network)
+struct host fleet_host(const struct fleet_operator *operator)
 {
-    return (struct host){.arg = (void *)(uintptr_t)network,
+    return (struct host){.arg = (void *)(uintptr_t) operator,
                          .load = load,
                          .unload = unload,
                          .allow = allow,

@@ -6,10 +6,17 @@
 #include "fleet/host.h"
 #include "fleet/prepared.h"
 
+struct args;
 struct operator_network;
 
-/* `network`: what the operator says of it; outlives the host. */
-struct host fleet_host(const struct operator_network *network);
+/* What this machine's operator gives to scripts that run here, and keeps from them. */
+struct fleet_operator {
+    const struct operator_network *network;
+    const struct args *args; /* --secret-source is read for each run anew */
+};
+
+/* `operator` outlives the host. */
+struct host fleet_host(const struct fleet_operator *operator);
 
 /* Uploads are read by a child process, `gale archive`, with limits on time and memory: a script
  * that loops for ever or eats memory in its init context ends the child alone. */

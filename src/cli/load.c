@@ -278,15 +278,17 @@ static int apply_tiers(struct test *t, const json_t *script, struct diag *d)
 
 /* --- the script --------------------------------------------------------------------------- */
 
-static int read_secrets(const struct args *args, struct secrets **out, struct diag *d)
+int load_secrets(const struct args *args, struct secrets **out, struct diag *d)
 {
+    struct secrets *secrets = args->value_count[FLAG_SECRET_SOURCE] ? secrets_new() : NULL;
     int err = 0;
 
-    *out = args->value_count[FLAG_SECRET_SOURCE] ? secrets_new() : NULL;
     for (size_t i = 0; i < args->value_count[FLAG_SECRET_SOURCE] && err == 0; i++)
-        err = secrets_add(*out, str_of(args->values[FLAG_SECRET_SOURCE][i]), d);
+        err = secrets_add(secrets, str_of(args->values[FLAG_SECRET_SOURCE][i]), d);
     if (err)
-        secrets_free(*out);
+        secrets_free(secrets);
+    else
+        *out = secrets;
     return err;
 }
 
@@ -301,7 +303,7 @@ static int open_script(struct test *t, char *url, struct files *files)
     int err;
 
     how.base_mode = strcmp(args_text(t->args, FLAG_COMPATIBILITY_MODE, "extended"), "base") == 0;
-    if (read_secrets(t->args, &how.secrets, &d)) {
+    if (load_secrets(t->args, &how.secrets, &d)) {
         files_free(files);
         return load_fail(EXIT_CODE_CONFIG, &d);
     }

@@ -15,6 +15,7 @@ struct args;
 struct diag;
 struct remote;
 struct script;
+struct secrets;
 
 struct test {
     const struct args *args;
@@ -42,6 +43,10 @@ MUST_USE int load_test(const struct args *args, bool pass_env, struct test *out)
  */
 MUST_USE int load_scenarios(struct test *t);
 void load_deinit(struct test *t);
+
+/* The sources of --secret-source; *out is NULL without. Free with secrets_free, or give them to a
+ * script. */
+MUST_USE int load_secrets(const struct args *args, struct secrets **out, struct diag *d);
 
 /* The script's own text. */
 struct str load_source(const struct test *t);

@@ -57,9 +57,13 @@ static void note_error(struct fleet_command *c, int exit_code, struct diag *d)
 static int check_local_flags(const struct args *args, struct diag *d)
 {
     static const enum flag_id local[] = {
-        FLAG_SECRET_SOURCE, FLAG_OUT,      FLAG_TRACES_OUTPUT, FLAG_SUMMARY_EXEMPLARS,
-        FLAG_SCRAPE,        FLAG_BASELINE, FLAG_SUMMARY_JUNIT, FLAG_SUMMARY_MARKDOWN};
+        FLAG_OUT,      FLAG_TRACES_OUTPUT, FLAG_SUMMARY_EXEMPLARS, FLAG_SCRAPE,
+        FLAG_BASELINE, FLAG_SUMMARY_JUNIT, FLAG_SUMMARY_MARKDOWN};
 
+    if (args_is_set(args, FLAG_SECRET_SOURCE) && !args->from_env[FLAG_SECRET_SOURCE])
+        return diag_set(d, ERR_INVALID,
+                        "flag --secret-source: not with --fleet: secrets stay where they are used: "
+                        "gale agent --secret-source ... gives them to the scripts that run there");
     for (size_t i = 0; i < COUNT_OF(local); i++) {
         if (args_is_set(args, local[i]) && !args->from_env[local[i]])
             return diag_set(d, ERR_INVALID,

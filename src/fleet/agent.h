@@ -19,6 +19,8 @@
 struct agent;
 struct loop;
 
+enum { AGENT_MAX_LABELS = 64 };
+
 /* What an agent believes it can run; from agent_measure, narrowed by flags and policy. */
 struct agent_capacity {
     unsigned cores;
@@ -36,7 +38,7 @@ struct agent_config {
     const char *id; /* letters, digits, - and _; unique in the fleet */
     const char *region;
     const char *zone;         /* "": none */
-    const struct map *labels; /* char * by name; NULL: none */
+    const struct map *labels; /* char * by name, at most AGENT_MAX_LABELS; NULL: none */
     const char *emulated;     /* the text of --emulate; NULL: none */
     struct agent_capacity capacity;
     struct bus_config bus; /* loop, inbox and hooks are the agent's */

@@ -81,9 +81,10 @@ struct agent_view {
     const char *region;
     const char *zone; /* "": none */
     const char *version;
-    const char *emulated; /* "": real distances */
-    const char *run;      /* NULL: idle */
-    const char *refused;  /* why it takes no run; NULL: it does */
+    const char *emulated;     /* "": real distances */
+    const struct map *labels; /* char * by name */
+    const char *run;          /* NULL: idle */
+    const char *refused;      /* why it takes no run; NULL: it does */
     bool is_alive;
     int64_t heard_nsec;      /* monotonic */
     int64_t since_wall_nsec; /* when it enlisted */

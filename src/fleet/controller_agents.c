@@ -29,6 +29,7 @@ static void free_agent(void *value)
     mem_free(a->zone);
     mem_free(a->version);
     mem_free(a->emulated);
+    map_deinit_with(&a->labels, mem_free);
     mem_free(a->run);
     mem_free(a->refused);
     buf_deinit(&a->order);
@@ -70,6 +71,8 @@ static void take_status(struct fleet_agent *a, const Gale__Fleet__Status *s)
     set(&a->zone, s->zone);
     set(&a->version, s->version);
     set(&a->emulated, s->emulated);
+    message_pairs_to_map(s->labels, s->n_labels < AGENT_MAX_LABELS ? s->n_labels : AGENT_MAX_LABELS,
+                         &a->labels);
     set(&a->run, s->run && s->run->run[0] ? s->run->run : NULL);
     if (s->capacity)
         a->capacity = *s->capacity;
@@ -90,6 +93,7 @@ static struct fleet_agent *enlist(struct controller *c, const Gale__Fleet__Statu
     a->id = mem_strdup(s->id);
     a->boot = mem_strdup(s->boot);
     buf_init(&a->order, SIZE_MAX);
+    map_init(&a->labels);
     map_set(&c->agents, str_of(a->id), a);
     return a;
 }
@@ -103,6 +107,8 @@ static void begin_anew(struct controller *c, struct fleet_agent *a, const Gale__
     if (run && c->leads)
         fleet_run_agent_lost(run, a->id, "it has begun anew", now);
     set(&a->boot, s->boot);
+    map_deinit_with(&a->labels, mem_free);
+    map_init(&a->labels);
     a->order_version = 0;
     buf_reset(&a->order);
     a->is_alive = false; /* said again below */
@@ -262,6 +268,7 @@ static struct agent_view view(const struct fleet_agent *a)
         .zone = a->zone,
         .version = a->version,
         .emulated = a->emulated,
+        .labels = &a->labels,
         .run = a->run,
         .refused = a->refused,
         .is_alive = a->is_alive,

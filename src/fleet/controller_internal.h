@@ -25,8 +25,9 @@ struct fleet_agent {
     char *zone;
     char *version;
     char *emulated;
-    char *run;     /* that it says it runs; NULL: none */
-    char *refused; /* why it gets nothing to do; NULL: it may */
+    struct map labels; /* char * by name; owned */
+    char *run;         /* that it says it runs; NULL: none */
+    char *refused;     /* why it gets nothing to do; NULL: it may */
     bool is_alive;
     int64_t heard_nsec;
     int64_t since_wall_nsec;

@@ -288,7 +288,9 @@ def test_agent_of_another_version(lab):
             data += conn.recv(65536)
     assert b"9.9.9" in data
     agents = {a["id"]: a for a in fleet.get("/api/v1/agents")["items"]}
-    assert "9.9.9" in agents["old-1"]["refused"], agents
+    ours = lab.gale("version").stdout.split()[1].lstrip("v")
+    for version in ("9.9.9", ours):
+        assert version in agents["old-1"]["refused"], (version, agents)
     assert "bad-1" not in agents
     fleet.find("gale.agent.bad-1.status made no sense")
 
@@ -420,3 +422,42 @@ def test_an_agents_policy_holds_against_controllers_and_scripts(lab):
     out, err = proc.communicate(timeout=60)
     text = "does not run on us-1: the policy allows 12 VUs here and the test needs 20"
     assert text in err and text in out, (proc.returncode, out, err)
+
+
+def test_agents_have_labels_and_secrets_of_their_own(lab):
+    """What the operator of an agent says of it is shown; secrets that it has reach the scripts that
+    run there, and no log."""
+    fleet = lab.fleet()
+    wrong = fleet.agent("us", "us-8", "--secret-source", "file=/nowhere/at/all")
+    assert wrong.wait(timeout=20) == 104 and "/nowhere/at/all" in fleet.log("us-8")
+    words = {}
+    for name in ("us-1", "eu-1"):
+        words[name] = f"word-of-{name}"
+        source = lab.file(f"{name}.secrets", f"token={words[name]}\n")
+        fleet.agent(name[:2], name, "--label", "team=shop", "--label", f"rack={name}",
+                    "--secret-source", f"file={source}")
+    fleet.wait_ready(2)
+    agents = {a["id"]: a["labels"] for a in fleet.get("/api/v1/agents")["items"]}
+    assert agents["us-1"] == {"team": "shop", "rack": "us-1"}, agents
+    listed = lab.gale("fleet", "agents", "--fleet", fleet.url)
+    assert "team=shop, rack=eu-1" in listed.stdout, listed.text
+    script = lab.file("secret.js", """
+import secrets from 'k6/secrets';
+import { check } from 'k6';
+export const options = { vus: 2, iterations: 4 };
+export default async function () {
+  const token = await secrets.get('token');
+  check(token, { 'of this agent': (t) => t === 'word-of-' + __ENV.K6_CLOUDRUN_LOAD_ZONE + '-1' });
+  console.log(`the token is ${token}, ${token.length} characters`);
+}""")
+    path = lab.dir / "summary.json"
+    result = fleet.gale(script, "--regions", "us,eu", "--summary-export", path)
+    assert result.code == 0, result.text
+    checks = json.loads(path.read_text())["metrics"]["checks"]
+    assert checks["passes"] == 4 and checks["fails"] == 0, checks
+    assert result.stderr.count("the token is ***SECRET_REDACTED***, 12 characters") == 4, result.text
+    logs = lab.gale("fleet", "logs", fleet.run_id(), "--fleet", fleet.url).stdout
+    for word in words.values():
+        assert word not in result.text + logs and word not in fleet.log("us-1") + fleet.log("eu-1")
+    result = fleet.gale(script, "--secret-source", "mock=token=mine")
+    assert result.code == 104 and "gale agent --secret-source" in result.stderr, result.text

@@ -73,7 +73,8 @@ export default function () {
 
 
 def test_leader_dies_in_mid_run(lab):
-    """Two controllers on one nats-server: the other takes the lease, and ends the run normally."""
+    """Two controllers on one nats-server: the other takes the lease, and ends the run normally;
+    gale run, which knows both, follows it there."""
     base = lab.shop()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -87,19 +88,24 @@ def test_leader_dies_in_mid_run(lab):
                 lab.dir / "second")
     second = fleet.find("API and dashboard on (http://[^ \"]+)", "second")
     fleet.with_regions(us=1, eu=1)
-    proc = fleet.start(lab.file("loop.js", LOOP % (50, 14)), "-e", f"BASE={base}", "--regions",
-                       "us,eu", "--quiet")
+    # The one that stands by is named first: it sends gale run on.
+    path = lab.dir / "summary.json"
+    proc = lab.start("run", "--fleet", f"{second},{fleet.url}", "--regions", "us,eu", "--quiet", "-e",
+                     f"BASE={base}", "--summary-export", path,
+                     lab.file("loop.js", (LOOP % (50, 14)).replace("scenarios:", """
+  thresholds: { http_req_duration: ['max<0.001'] }, scenarios:""")))
     run = fleet.wait_phase("running")
     time.sleep(2)
     fleet.controller.kill()
     fleet.controller.wait()
     fleet.url = second
     fleet.find("leading the fleet: going on", "second", timeout=30)
-    fleet.wait("the end", lambda: run_of(fleet, run)["phase"] == "ended", timeout=60)
+    out, err = proc.communicate(timeout=90)
+    assert proc.returncode == 99, out + err  # the threshold's, which the other controller judges
+    assert run_of(fleet, run)["phase"] == "ended" and run_of(fleet, run)["exit_code"] == 99
     nothing_lost(fleet, run)
-    assert run_of(fleet, run)["exit_code"] == 0, run_of(fleet, run)
-    proc.kill()
-    proc.communicate()
+    assert iterations(out) == 701, out
+    assert json.loads(path.read_text())["metrics"]["http_reqs"]["count"] == 701
 
 
 def test_poison_on_the_data_subject(lab):

@@ -186,6 +186,36 @@ TEST(planner_parts_are_the_whole_for_every_executor)
     options_deinit(&options);
 }
 
+/* k6.md, "Execution segments, measured": three agents are three thirds. */
+TEST(planner_thirds_are_those_that_k6_makes)
+{
+    static const uint64_t want[][3] = {{7, 7, 3}, {9, 6, 6}, {12, 11, 11}};
+    struct options options;
+    struct scenario_list list = scenarios_of(&options, every_executor);
+    struct planner_load load;
+
+    agent_count = 0;
+    for (size_t i = 0; i < 3; i++)
+        add_agent(names[i], 1000);
+    planner_load_of(&list, &load);
+    CHECK_EQ(plan_for(NULL, false, load, NULL), 0);
+    CHECK_EQ(plan.count, 3);
+    for (size_t i = 0; i < COUNT_OF(want); i++) {
+        for (size_t j = 0; j < plan.count; j++) {
+            struct segment segment;
+            struct made made;
+
+            plan_path_segment(plan.parts[j].path, plan.parts[j].depth, &segment);
+            made = made_of(list.list[i], &segment);
+            CHECK_EQ(i == 2 ? made.arrivals : made.iterations, want[i][j]);
+            segment_deinit(&segment);
+        }
+    }
+    fleet_plan_deinit(&plan);
+    scenarios_deinit(&list);
+    options_deinit(&options);
+}
+
 /* 1 to 100 agents in 1 to 5 regions, of random sizes and with random shares: totals of VUs. */
 TEST(planner_parts_are_the_whole_whatever_the_agents)
 {
