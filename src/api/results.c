@@ -93,8 +93,13 @@ void results_thresholds(struct api_call *call)
 void results_export(struct api_call *call)
 {
     const char *format = call_param(call, "format");
-    const struct fleet_run *run = living(call);
+    const struct fleet_run *run;
 
+    if (strcmp(format, "json") == 0) {
+        stored_export(call);
+        return;
+    }
+    run = living(call);
     if (!run)
         return;
     if (strcmp(format, "summary") == 0)

@@ -9,4 +9,7 @@ struct api_call;
 /* Answers the call's operation on one run. */
 void stored_run(struct api_call *call);
 
+/* A run as a file, whether it is in the controller's memory or not: both are in the store. */
+void stored_export(struct api_call *call);
+
 #endif

@@ -1,0 +1,55 @@
+/* A run as a file. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/fleet_views.h"
+#include "api/run_export.h"
+#include "api/server.h"
+#include "api/stored_internal.h"
+#include "base/mem.h"
+#include "fleet/controller.h"
+
+static int read_export(struct store *s, void *arg, struct diag *d)
+{
+    struct stored *q = arg;
+
+    return run_export(s, stored_path(q, "run"), &q->json, d);
+}
+
+/* "checkout-01hs4m8vz6d1.json": letters and digits of the run's name, then its id. */
+static void name_file(struct stored *q, const json_t *run)
+{
+    const char *name = json_string_value(json_object_get(run, "name"));
+    char *file = mem_printf("%.60s-%s.%s", name && *name ? name : "run", stored_path(q, "run"),
+                            stored_path(q, "format"));
+    char *header;
+
+    for (char *at = file; *at; at++) {
+        if (!isalnum((unsigned char)*at) && *at != '.')
+            *at = '-';
+    }
+    header = mem_printf("attachment; filename=\"%s\"", file);
+    api_add_header(q->request, "Content-Disposition", header);
+    mem_free(header);
+    mem_free(file);
+}
+
+/* What is in the controller's memory is newer than what the store has of the run. */
+static void finish(struct stored *q)
+{
+    const struct fleet_run *living =
+        controller_find_run(q->context.config.controller, stored_path(q, "run"));
+    json_t *run = json_object_get(q->json, "run");
+    json_t *now = living ? view_run(living) : NULL;
+
+    if (now)
+        json_object_update(run, now);
+    json_decref(now);
+    name_file(q, run);
+}
+
+void stored_export(struct api_call *call)
+{
+    stored_start(call, read_export, finish);
+}
