@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds the dashboard (web/) and writes it as C: tools/web.sh OUTPUT.c
+# Builds the dashboard and the report (web/) and writes them as C: tools/web.sh OUTPUT.c
 #
 # The result lives in the user's cache under a hash of its sources: npm runs once per change, for
 # all presets and work trees.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 output=$1
-sources=$(cd web && find . -type f -not -path './node_modules/*' | LC_ALL=C sort)
+sources=$(cd web && find . -type f -not -path './node_modules/*' -not -path './dist*' | LC_ALL=C sort)
 sum=$({ cat tools/embed.py; cd web; for f in $sources; do echo "$f"; cat "$f"; done; } | sha256sum | cut -c1-16)
 cache=${GALE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gale}
 done_file=$cache/web-$sum.c
@@ -24,7 +24,7 @@ if [ ! -f "$done_file" ]; then
         (cd web && tar cf - $sources) | tar xf - -C "$work"
         (cd "$work" && npm ci --no-audit --no-fund && npm run build) \
             >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
-        python3 tools/embed.py "$work/dist" "$work/static.c"
+        python3 tools/embed.py "$work/dist" "$work/dist-report/report.html" "$work/static.c"
         mv "$work/static.c" "$done_file"
     fi
 fi

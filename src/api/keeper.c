@@ -444,15 +444,27 @@ static void leave(struct keeper *k)
         loop_stop(controller_loop(k->controller));
 }
 
-static void commit_fiber(void *arg)
+YIELDS static void commit_batch(struct keeper *k)
 {
-    struct keeper *k = arg;
-
     take_turn(k);
     take_batch(k);
     offload_run(commit, k);
     give_turn(k);
     finish_batch(k);
+}
+
+void keeper_flush(struct keeper *k)
+{
+    k->busy++;
+    commit_batch(k);
+    leave(k);
+}
+
+static void commit_fiber(void *arg)
+{
+    struct keeper *k = arg;
+
+    commit_batch(k);
     k->is_committing = false;
     leave(k);
 }

@@ -36,6 +36,9 @@ YIELDS
 int keeper_read(struct keeper *k, int (*fn)(struct store *s, void *arg, struct diag *d), void *arg,
                 struct diag *d);
 
+/* Commits what waits now: who reads after it sees all that has happened before. */
+YIELDS void keeper_flush(struct keeper *k);
+
 /* Calls fn on the offload pool with the handle that writes, within a transaction, which is
  * committed when fn gives 0 and rolled back otherwise. Writers take turns, in the order of their
  * calls. fn's result, or why it could not be committed. */

@@ -95,7 +95,7 @@ void results_export(struct api_call *call)
     const char *format = call_param(call, "format");
     const struct fleet_run *run;
 
-    if (strcmp(format, "json") == 0) {
+    if (strcmp(format, "json") == 0 || strcmp(format, "html") == 0) {
         stored_export(call);
         return;
     }

@@ -122,8 +122,11 @@ static void fiber(void *arg)
 {
     struct stored *q = arg;
     struct diag d = DIAG_INIT;
-    int err = keeper_read(q->context.config.keeper, q->read, q, &d);
+    int err;
 
+    if (q->is_fresh)
+        keeper_flush(q->context.config.keeper);
+    err = keeper_read(q->context.config.keeper, q->read, q, &d);
     if (q->request && err == 0 && q->finish)
         q->finish(q);
     if (q->request && err) {
@@ -141,8 +144,9 @@ static void fiber(void *arg)
     mem_free(q);
 }
 
-void stored_start(struct api_call *call, int (*read)(struct store *s, void *arg, struct diag *d),
-                  void (*finish)(struct stored *q))
+struct stored *stored_new(struct api_call *call,
+                          int (*read)(struct store *s, void *arg, struct diag *d),
+                          void (*finish)(struct stored *q))
 {
     struct stored *q = mem_zalloc(sizeof *q);
 
@@ -158,6 +162,17 @@ void stored_start(struct api_call *call, int (*read)(struct store *s, void *arg,
 
         q->params[i] = value ? arena_strdup(&q->arena, value) : NULL;
     }
-    api_on_gone(call->request, on_gone, q);
-    fiber_start(call->context->config.loop, fiber, q);
+    return q;
+}
+
+void stored_begin(struct stored *q)
+{
+    api_on_gone(q->request, on_gone, q);
+    fiber_start(q->context.config.loop, fiber, q);
+}
+
+void stored_start(struct api_call *call, int (*read)(struct store *s, void *arg, struct diag *d),
+                  void (*finish)(struct stored *q))
+{
+    stored_begin(stored_new(call, read, finish));
 }

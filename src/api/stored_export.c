@@ -5,6 +5,7 @@
 
 #include "api/fleet_views.h"
 #include "api/run_export.h"
+#include "api/run_report.h"
 #include "api/server.h"
 #include "api/stored_internal.h"
 #include "base/mem.h"
@@ -42,14 +43,27 @@ static void finish(struct stored *q)
         controller_find_run(q->context.config.controller, stored_path(q, "run"));
     json_t *run = json_object_get(q->json, "run");
     json_t *now = living ? view_run(living) : NULL;
+    char *text;
 
     if (now)
         json_object_update(run, now);
     json_decref(now);
     name_file(q, run);
+    if (strcmp(stored_path(q, "format"), "html") != 0)
+        return;
+    text = run_report_html(q->json);
+    q->type = "text/html; charset=utf-8";
+    q->text = arena_strdup(&q->arena, text);
+    q->len = strlen(text);
+    mem_free(text);
+    json_decref(q->json);
+    q->json = NULL;
 }
 
 void stored_export(struct api_call *call)
 {
-    stored_start(call, read_export, finish);
+    struct stored *q = stored_new(call, read_export, finish);
+
+    q->is_fresh = true; /* it may have ended just now */
+    stored_begin(q);
 }

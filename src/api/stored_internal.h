@@ -8,6 +8,7 @@
 #include "api/stored.h"
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/mem.h"
 #include "store/store.h"
 
 enum { STORED_PARAMS = 20 };
@@ -20,6 +21,7 @@ struct stored {
     struct route_values values;
     const char *params[STORED_PARAMS];
     int (*read)(struct store *s, void *arg, struct diag *d); /* arg: this */
+    bool is_fresh;                    /* what waits to be stored is committed before */
     void (*finish)(struct stored *q); /* on the loop, after a reading that went well; or NULL */
     json_t *json;                     /* the answer; or */
     const char *type;                 /* its type, and */
@@ -28,7 +30,12 @@ struct stored {
     const char *next; /* a page's cursor; NULL: none */
 };
 
-/* Reads on a fiber, then answers. */
+/* Makes it, to be changed and then begun: reads on a fiber, then answers. */
+NEVER_NULL struct stored *stored_new(struct api_call *call,
+                                     int (*read)(struct store *s, void *arg, struct diag *d),
+                                     void (*finish)(struct stored *q));
+void stored_begin(struct stored *q);
+/* Both. */
 void stored_start(struct api_call *call, int (*read)(struct store *s, void *arg, struct diag *d),
                   void (*finish)(struct stored *q));
 /* Of the path: "run"; NULL: its route has none. */
