@@ -33,8 +33,9 @@ struct turn {
 struct kept {
     const struct fleet_run *run; /* may be gone: to be compared only */
     bool is_stored;
-    bool is_ended;  /* its end is in the queue, or committed */
-    bool is_broken; /* something of it was dropped: it stays held */
+    bool is_ended;   /* its end is in the queue, or committed */
+    bool is_settled; /* it is committed */
+    bool is_broken;  /* something of it was dropped: it stays held */
 };
 
 struct keeper {
@@ -416,6 +417,8 @@ static void settle(struct keeper *k, const struct keep_op *op)
 
     if (op->kind == KEEP_BEGIN)
         kept->is_stored = true;
+    if (op->kind == KEEP_PHASE && op->phase.ended)
+        kept->is_settled = true;
     if (op->kind == KEEP_PHASE && op->phase.ended && !kept->is_broken && r)
         controller_release_run(k->controller, r);
 }
@@ -551,6 +554,13 @@ int keeper_read(struct keeper *k, int (*fn)(struct store *s, void *arg, struct d
     offload_run(read_offloaded, &reading);
     leave(k);
     return reading.code;
+}
+
+bool keeper_is_behind(const struct keeper *k, const char *run)
+{
+    const struct kept *kept = map_get(&k->runs, str_of(run));
+
+    return kept && !kept->is_broken && (!kept->is_stored || (kept->is_ended && !kept->is_settled));
 }
 
 bool keeper_has(const struct keeper *k, const char *run)

@@ -29,6 +29,9 @@ void keeper_close(struct keeper *k);
 /* Whether the store has the run already; it gets there within a second of its beginning. */
 bool keeper_has(const struct keeper *k, const char *run);
 
+/* Whether the run's beginning, or its end, is not in the store yet; a moment later it is. */
+bool keeper_is_behind(const struct keeper *k, const char *run);
+
 /* Calls fn on the offload pool with a handle of its own for reading. Its result, or why the store
  * could not be opened. */
 MUST_USE

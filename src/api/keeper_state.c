@@ -29,6 +29,7 @@ static struct store_threshold threshold_of(struct keep_op *op, const json_t *vie
         .metric = text_of(op, view, "metric"),
         .expression = text_of(op, view, "expression"),
         .source = text_of(op, view, "source"),
+        .unit = text_of(op, view, "unit"),
         .abort_on_fail = json_is_true(json_object_get(view, "abort_on_fail")),
         .delay_abort_nsec = nsec_of(view, "delay_abort_seconds"),
         .window_nsec = nsec_of(view, "window_seconds"),

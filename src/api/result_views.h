@@ -10,8 +10,11 @@
 #include "base/diag.h"
 #include "store/tables.h"
 
+struct metric;
+struct sink;
 struct store_event;
 struct store_exemplar;
+struct store_run;
 struct store_threshold;
 
 /* Arrays; of long tables the first `limit` rows. */
@@ -19,13 +22,19 @@ json_t *view_checks(const struct store_checks *checks, size_t limit);
 json_t *view_urls(const struct store_urls *urls, size_t limit);
 json_t *view_failures(const struct store_failures *failures, size_t limit);
 
+/* Run, as it was when it was last put into the store. */
+json_t *view_stored_run(const struct store_run *run);
 json_t *view_stored_event(const struct store_event *e);
-/* `unit` as view_unit's. */
-json_t *view_stored_threshold(const struct store_threshold *t, const char *unit);
+json_t *view_stored_threshold(const struct store_threshold *t);
 json_t *view_exemplar(const struct store_exemplar *e);
 
-/* Summary: every metric's numbers of a span, overall and per region. */
+/* Adds what a region measured to what all did: vus and vus_max add up. Both are of the metric. */
+void view_add_region(struct sink *all, const struct metric *metric, const struct sink *region);
+
+/* Summary: every metric's numbers of a span, overall and per region, and those of the sub-metrics
+ * that thresholds name. `stats` of trends: a JSON array of texts; NULL: the usual ones. ERR_INVALID
+ * for one that is none. */
 MUST_USE int view_summary(struct store *s, const char *run, const struct store_where *where,
-                          json_t **out, struct diag *d);
+                          const json_t *stats, json_t **out, struct diag *d);
 
 #endif

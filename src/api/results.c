@@ -15,7 +15,7 @@ static struct fleet_run *living(struct api_call *call)
         controller_find_run(call->context->config.controller, call_param(call, "run"));
 
     if (!run)
-        stored_run(call);
+        stored_text(call);
     return run;
 }
 
@@ -28,14 +28,20 @@ static void answer_json_text(struct api_call *call, char *text)
 void results_summary(struct api_call *call)
 {
     const char *format = call_query(call, "format");
+    bool is_text = format && (strcmp(format, "text") == 0 || strcmp(format, "regions") == 0);
     const char *color = call_query(call, "color");
     bool colored = color && strcmp(color, "true") == 0;
-    const struct fleet_run *run = living(call);
+    const struct fleet_run *run;
     struct buf out = BUF_INIT(SIZE_MAX);
 
+    if (!is_text) {
+        stored_summary(call);
+        return;
+    }
+    run = living(call);
     if (!run)
         return;
-    if (format && strcmp(format, "regions") == 0)
+    if (strcmp(format, "regions") == 0)
         fleet_run_region_table(run, colored, &out);
     else
         fleet_run_summary(run, NULL, colored, &out);
@@ -43,51 +49,22 @@ void results_summary(struct api_call *call)
     buf_deinit(&out);
 }
 
-void results_custom_summary(struct api_call *call)
+static void answer_custom(struct api_call *call, const struct fleet_run *run)
 {
-    const struct fleet_run *run = living(call);
-    const char *custom = run ? fleet_run_custom_summary(run) : NULL;
+    const char *custom = fleet_run_custom_summary(run);
 
     if (custom)
         answer_json_text(call, mem_strdup(custom));
-    else if (run)
+    else
         api_answer(call->request, 204, NULL, STR(""));
 }
 
-void results_events(struct api_call *call)
-{
-    const struct fleet_run *run = living(call);
-    json_t *items;
-    size_t count;
-
-    if (!run)
-        return;
-    items = json_array();
-    for (size_t i = 0; i < (fleet_run_events(run, &count), count); i++)
-        json_array_append_new(items, view_event(run, &fleet_run_events(run, &count)[i]));
-    api_answer_json(call->request, 200, json_pack("{s:o, s:n}", "items", items, "next"));
-}
-
-void results_logs(struct api_call *call)
-{
-    const struct fleet_run *run = living(call);
-    json_t *items;
-    size_t count;
-
-    if (!run)
-        return;
-    items = json_array();
-    for (size_t i = 0; i < (fleet_run_logs(run, &count), count); i++)
-        json_array_append_new(items, view_log(run, &fleet_run_logs(run, &count)[i]));
-    api_answer_json(call->request, 200, json_pack("{s:o, s:n}", "items", items, "next"));
-}
-
-void results_thresholds(struct api_call *call)
+void results_custom_summary(struct api_call *call)
 {
     const struct fleet_run *run = living(call);
 
     if (run)
-        api_answer_json(call->request, 200, view_thresholds(run));
+        answer_custom(call, run);
 }
 
 void results_export(struct api_call *call)
@@ -106,6 +83,8 @@ void results_export(struct api_call *call)
         answer_json_text(call, fleet_run_export(run, false));
     else if (strcmp(format, "machine") == 0)
         answer_json_text(call, fleet_run_export(run, true));
+    else if (strcmp(format, "custom") == 0)
+        answer_custom(call, run);
     else
         call_not_found(call, "export", format);
 }

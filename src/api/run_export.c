@@ -78,7 +78,6 @@ static int put_errors(struct exporting *x)
 struct listing {
     json_t *items;
     size_t all;
-    const json_t *summary;
 };
 
 static void add_event(void *arg, const struct store_event *e)
@@ -108,32 +107,11 @@ static const json_t *find_metric(const json_t *summary, struct str name)
     return NULL;
 }
 
-/* "p(95)<300" of "http_req_duration{scenario:buy}" */
-static const char *unit_of(const struct store_threshold *t, const json_t *summary)
-{
-    const json_t *metric = find_metric(summary, str_from(t->metric, strcspn(t->metric, "{")));
-    const char *said = json_string_value(json_object_get(metric, "type"));
-    const char *contains = json_string_value(json_object_get(metric, "contains"));
-    struct str name = str_trim(str_from(t->expression, strcspn(t->expression, "<>=!")));
-    int type = METRIC_COUNTER;
-    int content = METRIC_DEFAULT;
-    struct agg agg;
-
-    if (!metric || !agg_parse(name, &agg))
-        return "none";
-    while (type < METRIC_TREND && strcmp(metric_type_name((enum metric_type)type), said) != 0)
-        type++;
-    while (content < METRIC_DATA &&
-           strcmp(metric_contains_name((enum metric_contains)content), contains) != 0)
-        content++;
-    return view_unit((enum metric_type)type, (enum metric_contains)content, agg);
-}
-
 static void add_threshold(void *arg, const struct store_threshold *t)
 {
     struct listing *l = arg;
 
-    json_array_append_new(l->items, view_stored_threshold(t, unit_of(t, l->summary)));
+    json_array_append_new(l->items, view_stored_threshold(t));
 }
 
 static int put_journals(struct exporting *x)
@@ -142,7 +120,7 @@ static int put_journals(struct exporting *x)
     const struct store_exemplar_filter exemplars = {.run = x->run};
     struct store_page event_page = {.limit = STORE_MAX_EVENTS};
     struct store_page exemplar_page = {.limit = RUN_EXPORT_EXEMPLARS};
-    struct listing list = {.items = json_array(), .summary = json_object_get(x->out, "summary")};
+    struct listing list = {.items = json_array()};
     int err = store_list_events(x->store, &events, &event_page, add_event, &list, x->diag);
 
     put_table(x, "events", list.items, list.all);
@@ -221,17 +199,7 @@ static int put_series(struct exporting *x, const struct region_names *regions)
 
 static void read_run(void *arg, const struct store_run *run)
 {
-    json_t *json = json_loads(run->state ? run->state : "{}", 0, NULL);
-
-    if (!json_is_object(json)) {
-        json_decref(json);
-        json = json_object();
-    }
-    json_object_set_new(json, "id", json_string(run->id));
-    json_object_set_new(json, "name", json_string(run->name));
-    json_object_set_new(json, "notes", json_string(run->notes ? run->notes : ""));
-    json_object_set_new(json, "phase", json_string(run->phase));
-    *(json_t **)arg = json;
+    *(json_t **)arg = view_stored_run(run);
 }
 
 static int put_run(struct exporting *x)
@@ -248,7 +216,7 @@ static int put_summary(struct exporting *x)
 {
     const struct store_where where = {.from = 0};
     json_t *summary = NULL;
-    int err = view_summary(x->store, x->run, &where, &summary, x->diag);
+    int err = view_summary(x->store, x->run, &where, NULL, &summary, x->diag);
 
     if (!err)
         json_object_set_new(x->out, "summary", summary);

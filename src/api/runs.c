@@ -11,16 +11,6 @@ static struct fleet_run *find(const struct api_call *call)
     return controller_find_run(call->context->config.controller, call_param(call, "run"));
 }
 
-void runs_get(struct api_call *call)
-{
-    const struct fleet_run *run = find(call);
-
-    if (run)
-        api_answer_json(call->request, 200, view_run(run));
-    else
-        stored_run(call);
-}
-
 void runs_stop(struct api_call *call)
 {
     struct fleet_run *run = find(call);
@@ -51,5 +41,5 @@ void runs_follow(struct api_call *call)
     if (run)
         fleet_lives_add(call->context->lives, run, call->request);
     else
-        stored_run(call);
+        call_not_found(call, "live run", call_param(call, "run"));
 }

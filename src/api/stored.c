@@ -1,5 +1,6 @@
 #include "api/stored_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +12,6 @@
 
 enum { PAGE = 50, MAX_PAGE = 500 };
 
-static const char *const param_names[] = {
-    "limit", "cursor", "test", "phase", "result", "region", "q",  "level", "agent",  "source",
-    "order", "from",   "to",   "kind",  "metric", "agg",    "by", "step",  "points",
-};
-
 /* --- what was asked ------------------------------------------------------------------------- */
 
 const char *stored_path(const struct stored *q, const char *name)
@@ -25,11 +21,72 @@ const char *stored_path(const struct stored *q, const char *name)
 
 const char *stored_param(const struct stored *q, const char *name)
 {
-    for (size_t i = 0; i < sizeof param_names / sizeof *param_names; i++) {
-        if (strcmp(param_names[i], name) == 0)
-            return q->params[i];
+    return json_string_value(json_array_get(json_object_get(q->query, name), 0));
+}
+
+const char *stored_list(struct stored *q, const char *name)
+{
+    const json_t *list = json_object_get(q->query, name);
+    char *dumped = list ? json_dumps(list, JSON_COMPACT) : NULL;
+    const char *copy = dumped ? arena_strdup(&q->arena, dumped) : NULL;
+
+    free(dumped);
+    return copy;
+}
+
+int stored_labels(struct stored *q, const char **out, struct diag *d)
+{
+    const json_t *list = json_object_get(q->query, "label");
+    json_t *labels;
+    json_t *item;
+    char *dumped;
+    size_t i;
+
+    *out = NULL;
+    if (!list)
+        return 0;
+    labels = json_object();
+    json_array_foreach(list, i, item)
+    {
+        struct str rest = str_of(json_string_value(item));
+        struct str key = str_cut(&rest, ':');
+
+        if (!rest.ptr || key.len == 0) {
+            json_decref(labels);
+            return diag_set(d, ERR_INVALID, "label: '%s' must be key:value",
+                            json_string_value(item));
+        }
+        json_object_setn_new(labels, key.ptr, key.len, json_stringn(rest.ptr, rest.len));
     }
-    return NULL;
+    dumped = json_dumps(labels, JSON_COMPACT);
+    *out = arena_strdup(&q->arena, dumped);
+    free(dumped);
+    json_decref(labels);
+    return 0;
+}
+
+int stored_span(struct stored *q, struct store_where *where, struct diag *d)
+{
+    int err = stored_number(q, "from", &where->from, STORE_MAX_SECOND, d);
+
+    if (err == 0)
+        err = stored_number(q, "to", &where->to, STORE_MAX_SECOND, d);
+    if (err == 0 && where->to && where->to <= where->from)
+        err = diag_set(d, ERR_INVALID, "to: %lld is not after from, %lld", (long long)where->to,
+                       (long long)where->from);
+    return err;
+}
+
+void stored_regions(struct stored *q, struct store_where *where)
+{
+    const json_t *list = json_object_get(q->query, "region");
+    size_t count = json_array_size(list);
+    struct str *regions = arena_zalloc(&q->arena, (count + 1) * sizeof *regions);
+
+    for (size_t i = 0; i < count; i++)
+        regions[i] = str_of(json_string_value(json_array_get(list, i)));
+    where->regions = regions;
+    where->region_count = count;
 }
 
 int stored_number(const struct stored *q, const char *name, int64_t *out, int64_t max,
@@ -106,11 +163,15 @@ static void on_gone(void *arg)
     ((struct stored *)arg)->request = NULL;
 }
 
-static void refuse(struct api_request *r, int err, const struct diag *d)
+void stored_refuse(struct api_request *r, int err, const struct diag *d)
 {
     const char *message = d->message ? d->message : err_text(err);
 
-    if (err == ERR_NOT_FOUND)
+    if (err == -EBUSY)
+        api_problem(r, 409, "/problems/run-active", "Run active", "%s", message);
+    else if (err == -ENOSPC || err == -EROFS)
+        api_problem(r, 507, "/problems/store-full", "Store full", "%s", message);
+    else if (err == ERR_NOT_FOUND)
         api_problem(r, 404, "/problems/not-found", "Not found", "%s", message);
     else if (err == ERR_INVALID || err == ERR_LIMIT)
         api_problem(r, 400, "/problems/invalid-request", "Invalid request", "%s", message);
@@ -118,35 +179,59 @@ static void refuse(struct api_request *r, int err, const struct diag *d)
         api_problem(r, 503, "/problems/not-ready", "The store can't be read", "%s", message);
 }
 
-static void fiber(void *arg)
+/* What has waited to be stored is, when a run has begun or ended just now. */
+YIELDS static void catch_up(struct stored *q)
 {
-    struct stored *q = arg;
-    struct diag d = DIAG_INIT;
-    int err;
+    const char *run = stored_path(q, "run");
 
-    if (q->is_fresh)
+    if (run && keeper_is_behind(q->context.config.keeper, run))
         keeper_flush(q->context.config.keeper);
-    err = keeper_read(q->context.config.keeper, q->read, q, &d);
-    if (q->request && err == 0 && q->finish)
-        q->finish(q);
-    if (q->request && err) {
-        refuse(q->request, err, &d);
-    } else if (q->request && q->json) {
-        api_answer_json(q->request, 200, q->json);
+}
+
+void stored_answer(struct stored *q)
+{
+    unsigned status = q->status ? q->status : 200;
+
+    if (q->location)
+        api_add_header(q->request, "Location", q->location);
+    if (q->json) {
+        api_answer_json(q->request, status, q->json);
         q->json = NULL;
-    } else if (q->request) {
-        api_answer(q->request, q->len > 0 ? 200 : 204, q->type,
+    } else {
+        api_answer(q->request, q->len > 0 ? status : 204, q->type,
                    str_from(q->text ? q->text : "", q->len));
     }
+}
+
+void stored_free(struct stored *q)
+{
     json_decref(q->json);
-    diag_deinit(&d);
+    json_decref(q->query);
+    json_decref(q->body);
     arena_deinit(&q->arena);
     mem_free(q);
 }
 
-struct stored *stored_new(struct api_call *call,
-                          int (*read)(struct store *s, void *arg, struct diag *d),
-                          void (*finish)(struct stored *q))
+static void fiber(void *arg)
+{
+    struct stored *q = arg;
+    struct keeper *keeper = q->context.config.keeper;
+    struct diag d = DIAG_INIT;
+    int err;
+
+    catch_up(q);
+    err = q->writes ? keeper_write(keeper, q->read, q, &d) : keeper_read(keeper, q->read, q, &d);
+    if (q->request && err == 0 && q->finish)
+        q->finish(q);
+    if (q->request && err)
+        stored_refuse(q->request, err, &d);
+    else if (q->request)
+        stored_answer(q);
+    diag_deinit(&d);
+    stored_free(q);
+}
+
+struct stored *stored_new(struct api_call *call)
 {
     struct stored *q = mem_zalloc(sizeof *q);
 
@@ -154,25 +239,37 @@ struct stored *stored_new(struct api_call *call,
     q->request = call->request;
     q->route = call->route;
     q->values = call->values;
-    q->read = read;
-    q->finish = finish;
     arena_init(&q->arena);
-    for (size_t i = 0; i < sizeof param_names / sizeof *param_names; i++) {
-        const char *value = call_query(call, param_names[i]);
-
-        q->params[i] = value ? arena_strdup(&q->arena, value) : NULL;
-    }
+    q->caller = arena_strdup(&q->arena, call->caller.name ? call->caller.name : "");
+    q->query = api_queries(call->request);
+    api_on_gone(call->request, on_gone, q);
     return q;
 }
 
-void stored_begin(struct stored *q)
+static void start(struct stored *q, int (*fn)(struct store *s, void *arg, struct diag *d),
+                  void (*finish)(struct stored *q))
 {
-    api_on_gone(q->request, on_gone, q);
+    q->read = fn;
+    q->finish = finish;
     fiber_start(q->context.config.loop, fiber, q);
 }
 
 void stored_start(struct api_call *call, int (*read)(struct store *s, void *arg, struct diag *d),
                   void (*finish)(struct stored *q))
 {
-    stored_begin(stored_new(call, read, finish));
+    start(stored_new(call), read, finish);
+}
+
+void stored_write(struct api_call *call, int (*write)(struct store *s, void *arg, struct diag *d),
+                  void (*finish)(struct stored *q))
+{
+    json_t *body = call_json(call);
+    struct stored *q;
+
+    if (!body)
+        return;
+    q = stored_new(call);
+    q->body = body;
+    q->writes = true;
+    start(q, write, finish);
 }

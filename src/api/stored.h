@@ -6,8 +6,12 @@
 
 struct api_call;
 
-/* Answers the call's operation on one run. */
-void stored_run(struct api_call *call);
+/* Answers with a text that was made when the run ended: the one that its format names ("text",
+ * "regions", "summary", "machine", "custom"). */
+void stored_text(struct api_call *call);
+
+/* Summary, from the store. */
+void stored_summary(struct api_call *call);
 
 /* A run as a file, whether it is in the controller's memory or not: both are in the store. */
 void stored_export(struct api_call *call);

@@ -39,15 +39,10 @@ static void name_file(struct stored *q, const json_t *run)
 /* What is in the controller's memory is newer than what the store has of the run. */
 static void finish(struct stored *q)
 {
-    const struct fleet_run *living =
-        controller_find_run(q->context.config.controller, stored_path(q, "run"));
     json_t *run = json_object_get(q->json, "run");
-    json_t *now = living ? view_run(living) : NULL;
     char *text;
 
-    if (now)
-        json_object_update(run, now);
-    json_decref(now);
+    stored_overlay(q->context.config.controller, run);
     name_file(q, run);
     if (strcmp(stored_path(q, "format"), "html") != 0)
         return;
@@ -62,8 +57,5 @@ static void finish(struct stored *q)
 
 void stored_export(struct api_call *call)
 {
-    struct stored *q = stored_new(call, read_export, finish);
-
-    q->is_fresh = true; /* it may have ended just now */
-    stored_begin(q);
+    stored_start(call, read_export, finish);
 }

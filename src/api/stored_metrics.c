@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "store/series.h"
 
-enum { MAX_AGGS = 10, MAX_POINTS = 10000, MAX_TAG_VALUES = 1000 };
+enum { MAX_AGGS = 10, MAX_POINTS = 10000, MAX_TAGS = 20, MAX_TAG_VALUES = 1000 };
 
 /* --- which there are ------------------------------------------------------------------------ */
 
@@ -75,13 +75,11 @@ struct series_query {
     struct store_query query;
     struct agg aggs[MAX_AGGS];
     const char *names[MAX_AGGS];
-    struct str region;
 };
 
-static int read_aggs(struct stored *q, struct series_query *out, struct diag *d)
+static int add_aggs(struct stored *q, const char *said, struct series_query *out, struct diag *d)
 {
-    const char *said = stored_param(q, "agg");
-    struct str rest = str_of(said ? said : "");
+    struct str rest = str_of(said);
 
     while (rest.len > 0) {
         const char *name = arena_str(&q->arena, str_cut(&rest, ',')).ptr;
@@ -94,7 +92,44 @@ static int read_aggs(struct stored *q, struct series_query *out, struct diag *d)
                             name);
         out->names[out->query.agg_count++] = name;
     }
+    return 0;
+}
+
+static int read_aggs(struct stored *q, struct series_query *out, struct diag *d)
+{
+    json_t *said;
+    size_t i;
+
+    json_array_foreach(json_object_get(q->query, "agg"), i, said)
+    {
+        int err = add_aggs(q, json_string_value(said), out, d);
+
+        if (err)
+            return err;
+    }
     out->query.aggs = out->aggs;
+    return 0;
+}
+
+/* tag=key:value, each. */
+static int read_tags(struct stored *q, struct store_where *where, struct diag *d)
+{
+    const json_t *list = json_object_get(q->query, "tag");
+    size_t count = json_array_size(list);
+    struct tag *tags = arena_zalloc(&q->arena, (count + 1) * sizeof *tags);
+
+    if (count > MAX_TAGS)
+        return diag_set(d, ERR_INVALID, "tag: %d at most", MAX_TAGS);
+    for (size_t i = 0; i < count; i++) {
+        const char *said = json_string_value(json_array_get(list, i));
+
+        tags[i].value = str_of(said);
+        tags[i].key = str_cut(&tags[i].value, ':');
+        if (!tags[i].value.ptr || tags[i].key.len == 0)
+            return diag_set(d, ERR_INVALID, "tag: '%s' must be key:value", said);
+    }
+    where->tags = tags;
+    where->tag_count = count;
     return 0;
 }
 
@@ -102,7 +137,6 @@ static int read_query(struct stored *q, struct series_query *out, struct diag *d
 {
     const char *metric = stored_param(q, "metric");
     const char *by = stored_param(q, "by");
-    const char *region = stored_param(q, "region");
     struct store_where *where = &out->query.where;
     int err;
 
@@ -112,16 +146,12 @@ static int read_query(struct stored *q, struct series_query *out, struct diag *d
     out->query.run = stored_path(q, "run");
     out->query.by = str_of(by ? by : "");
     where->metric = str_of(metric);
-    if (region) {
-        out->region = str_of(region);
-        where->regions = &out->region;
-        where->region_count = 1;
-    }
-    err = read_aggs(q, out, d);
+    stored_regions(q, where);
+    err = read_tags(q, where, d);
     if (err == 0)
-        err = stored_number(q, "from", &where->from, STORE_MAX_SECOND, d);
+        err = read_aggs(q, out, d);
     if (err == 0)
-        err = stored_number(q, "to", &where->to, STORE_MAX_SECOND, d);
+        err = stored_span(q, where, d);
     if (err == 0)
         err = stored_number(q, "step", &out->query.step, 86400, d);
     return err ? err : stored_number(q, "points", &out->query.points, MAX_POINTS, d);
@@ -187,7 +217,7 @@ static json_t *columns_json(const struct series_query *sq, const struct store_co
 static int read_series(struct store *s, void *arg, struct diag *d)
 {
     struct stored *q = arg;
-    struct series_query sq = {.region = STR("")};
+    struct series_query sq = {.query = {.run = NULL}};
     struct store_columns columns;
     int err = read_query(q, &sq, d);
 

@@ -3,6 +3,7 @@
 
 #include "api/fleet_views.h"
 #include "api/keeper.h"
+#include "api/result_views.h"
 #include "api/server.h"
 #include "api/stored_internal.h"
 #include "base/err.h"
@@ -11,34 +12,33 @@
 #include "store/journal.h"
 #include "store/run.h"
 
-static json_t *text_or_null(const char *text)
+static json_t *parsed(const char *text)
 {
-    return text && text[0] ? json_string(text) : json_null();
+    json_t *json = json_loads(text && text[0] ? text : "{}", 0, NULL);
+
+    return json ? json : json_object();
 }
 
-static json_t *run_json(const struct store_run *run)
+/* A run that lives is as it is now. */
+void stored_overlay(const struct controller *c, json_t *json)
 {
-    json_t *json = json_loads(run->state ? run->state : "{}", 0, NULL);
+    static const char *const own[] = {"test", "name", "notes", "labels", "is_baseline", "rerun_of"};
+    const struct fleet_run *run =
+        controller_find_run(c, json_string_value(json_object_get(json, "id")));
+    json_t *view = run ? view_run(run) : NULL;
 
-    if (!json)
-        json = json_object();
-    json_object_set_new(json, "id", json_string(run->id));
-    json_object_set_new(json, "test",
-                        json_pack("{s:s, s:s, s:I}", "id", run->test, "name", run->test_name,
-                                  "version", (json_int_t)run->version));
-    json_object_set_new(json, "name", json_string(run->name));
-    json_object_set_new(json, "notes", json_string(run->notes ? run->notes : ""));
-    json_object_set_new(json, "phase", json_string(run->phase));
-    json_object_set_new(json, "is_baseline", json_boolean(run->is_baseline));
-    json_object_set_new(json, "rerun_of", text_or_null(run->rerun_of));
-    return json;
+    for (size_t i = 0; view && i < COUNT_OF(own); i++)
+        json_object_del(view, own[i]);
+    if (view)
+        json_object_update(json, view);
+    json_decref(view);
 }
 
 /* --- the list ------------------------------------------------------------------------------- */
 
 static void add_run(void *arg, const struct store_run *run)
 {
-    json_array_append_new(((struct stored *)arg)->json, run_json(run));
+    json_array_append_new(((struct stored *)arg)->json, view_stored_run(run));
 }
 
 static int read_list(struct store *s, void *arg, struct diag *d)
@@ -56,6 +56,8 @@ static int read_list(struct store *s, void *arg, struct diag *d)
 
     q->json = json_array();
     if (more == 0)
+        more = stored_labels(q, &filter.labels, d);
+    if (more == 0)
         more = store_list_runs(s, &filter, &page, add_run, q, d);
     if (more < 0)
         return more;
@@ -66,7 +68,8 @@ static int read_list(struct store *s, void *arg, struct diag *d)
 static bool is_filtered(const struct stored *q)
 {
     return stored_param(q, "cursor") || stored_param(q, "test") || stored_param(q, "phase") ||
-           stored_param(q, "result") || stored_param(q, "region") || stored_param(q, "q");
+           stored_param(q, "result") || stored_param(q, "region") || stored_param(q, "q") ||
+           stored_param(q, "label");
 }
 
 /* Runs that live are shown as they are now; those that began within the last second are not in the
@@ -80,16 +83,7 @@ static void add_living(struct stored *q)
     json_t *item;
     size_t i;
 
-    json_array_foreach(items, i, item)
-    {
-        const struct fleet_run *run =
-            controller_find_run(c, json_string_value(json_object_get(item, "id")));
-        json_t *view = run ? view_run(run) : NULL;
-
-        if (view)
-            json_object_update(item, view);
-        json_decref(view);
-    }
+    json_array_foreach(items, i, item) stored_overlay(c, item);
     for (i = count; i-- > 0 && !is_filtered(q);) {
         if (!keeper_has(q->context.config.keeper, fleet_run_id(runs[i])))
             json_array_insert_new(items, 0, view_run(runs[i]));
@@ -104,127 +98,68 @@ void runs_list(struct api_call *call)
 
 /* --- one run -------------------------------------------------------------------------------- */
 
-struct found_run {
-    json_t *run;
-    json_t *summary;
-};
-
-static void find_run(void *arg, const struct store_run *run)
+static void set_run(void *arg, const struct store_run *run)
 {
-    struct found_run *found = arg;
-
-    found->run = run_json(run);
-    found->summary = run->summary ? json_loads(run->summary, 0, NULL) : NULL;
+    ((struct stored *)arg)->json = view_stored_run(run);
 }
 
-static void add_event(void *arg, const struct store_event *e)
+int stored_read_run(struct store *s, void *arg, struct diag *d)
 {
-    json_t *items = ((struct stored *)arg)->json;
-
-    json_array_append_new(
-        items, json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:{}}", "id", (json_int_t)e->id,
-                         "at", view_time(e->wall_nsec), "second",
-                         e->second >= 0 ? json_integer(e->second) : json_null(), "kind", e->kind,
-                         "severity", e->severity, "region", text_or_null(e->region), "agent",
-                         text_or_null(e->agent), "message", e->message, "data"));
+    return store_get_run(s, stored_path(arg, "run"), set_run, arg, d);
 }
 
-static void add_log(void *arg, const struct store_log *l)
+void stored_finish_run(struct stored *q)
 {
-    static const char *const levels[] = {
-        [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
-    json_t *items = ((struct stored *)arg)->json;
-
-    json_array_append_new(
-        items, json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:I}", "id",
-                         (json_int_t)l->id, "at", view_time(l->wall_nsec), "second",
-                         l->second >= 0 ? json_integer(l->second) : json_null(), "level",
-                         levels[l->level], "source", l->source, "region", text_or_null(l->region),
-                         "agent", text_or_null(l->agent), "message", l->message, "vu",
-                         l->vu >= 0 ? json_integer(l->vu) : json_null(), "iteration",
-                         l->iteration >= 0 ? json_integer(l->iteration) : json_null(), "left_out",
-                         (json_int_t)l->left_out));
+    stored_overlay(q->context.config.controller, q->json);
 }
 
-static bool is_about(const struct stored *q, const char *operation)
+void runs_get(struct api_call *call)
 {
-    return strcmp(q->route->operation, operation) == 0;
+    stored_start(call, stored_read_run, stored_finish_run);
 }
 
-static int read_lines(struct stored *q, struct store *s, struct diag *d)
+static void set_plan(void *arg, const struct store_run *run)
 {
-    bool logs = is_about(q, "listLogs");
-    const char *run = stored_path(q, "run");
-    const char *order = stored_param(q, "order");
-    struct store_event_filter events = {.run = run,
-                                        .region = stored_param(q, "region"),
-                                        .kinds = stored_words(q, stored_param(q, "kind"))};
-    struct store_log_filter lines = {.run = run,
-                                     .level = LOG_DEBUG,
-                                     .region = stored_param(q, "region"),
-                                     .agent = stored_param(q, "agent"),
-                                     .source = stored_param(q, "source"),
-                                     .text = stored_param(q, "q"),
-                                     .oldest_first = !order || strcmp(order, "desc") != 0};
-    struct store_page page;
-    int more = stored_page(q, &page, d);
-
-    if (more)
-        return more;
-    q->json = json_array();
-    more = logs ? store_list_logs(s, &lines, &page, add_log, q, d)
-                : store_list_events(s, &events, &page, add_event, q, d);
-    if (more < 0)
-        return more;
-    stored_end_page(q, &page, more);
-    return 0;
+    ((struct stored *)arg)->json = parsed(run->plan);
 }
 
-static void give_text(struct stored *q, const json_t *from, const char *key, const char *type)
+static int read_plan(struct store *s, void *arg, struct diag *d)
 {
-    const char *text = json_string_value(json_object_get(from, key));
-
-    q->type = type;
-    q->text = arena_strdup(&q->arena, text ? text : "");
-    q->len = strlen(q->text);
+    return store_get_run(s, stored_path(arg, "run"), set_plan, arg, d);
 }
 
-static int read_part(struct stored *q, const struct found_run *found, struct diag *d)
+void runs_plan(struct api_call *call)
 {
-    const char *format = stored_path(q, "format");
-
-    if (is_about(q, "getRun"))
-        q->json = json_incref(found->run);
-    else if (is_about(q, "getSummary"))
-        give_text(q, found->summary, "text", "text/plain; charset=utf-8");
-    else if (is_about(q, "getCustomSummary"))
-        give_text(q, found->summary, "custom", "application/json");
-    else if (is_about(q, "listThresholds"))
-        q->json = json_incref(json_object_get(found->summary, "thresholds"));
-    else if (format && (strcmp(format, "summary") == 0 || strcmp(format, "machine") == 0))
-        give_text(q, found->summary, format, "application/json");
-    else
-        return diag_set(d, ERR_NOT_FOUND, "run %s has ended: there is no %s of it",
-                        stored_path(q, "run"), format ? format : "live stream");
-    return 0;
+    stored_start(call, read_plan, NULL);
 }
 
-static int read_run(struct store *s, void *arg, struct diag *d)
+/* --- texts made at its end ------------------------------------------------------------------ */
+
+static void set_summary(void *arg, const struct store_run *run)
+{
+    ((struct stored *)arg)->work = run->summary ? json_loads(run->summary, 0, NULL) : NULL;
+}
+
+static int read_text(struct store *s, void *arg, struct diag *d)
 {
     struct stored *q = arg;
-    struct found_run found = {.run = NULL};
-    int err = store_get_run(s, stored_path(q, "run"), find_run, &found, d);
+    bool custom = strcmp(q->route->operation, "getCustomSummary") == 0;
+    const char *format = custom ? "custom" : stored_path(q, "format");
+    const char *shown = stored_param(q, "format");
+    const char *key = format ? format : shown ? shown : "text";
+    int err = store_get_run(s, stored_path(q, "run"), set_summary, q, d);
+    const char *text = json_string_value(json_object_get(q->work, key));
 
-    if (err == 0 && (is_about(q, "listEvents") || is_about(q, "listLogs")))
-        err = read_lines(q, s, d);
-    else if (err == 0)
-        err = read_part(q, &found, d);
-    json_decref(found.run);
-    json_decref(found.summary);
+    if (err == 0) {
+        q->type = format ? "application/json" : "text/plain; charset=utf-8";
+        q->text = arena_strdup(&q->arena, text ? text : "");
+        q->len = strlen(q->text);
+    }
+    json_decref(q->work);
     return err;
 }
 
-void stored_run(struct api_call *call)
+void stored_text(struct api_call *call)
 {
-    stored_start(call, read_run, NULL);
+    stored_start(call, read_text, NULL);
 }

@@ -146,7 +146,7 @@ static const struct fleet_verb verbs[] = {
     {"runs", "", "GET", "/api/v1/runs", print_runs},
     {"show", "RUN", "GET", "/api/v1/runs/%s", print_whole},
     {"stop", "RUN", "POST", "/api/v1/runs/%s/stop", print_done},
-    {"logs", "RUN", "GET", "/api/v1/runs/%s/logs", print_logs},
+    {"logs", "RUN", "GET", "/api/v1/runs/%s/logs?order=asc&limit=500", print_logs},
     {"scale", "REGION=N", "PUT", "/api/v1/regions/%s/scale", print_done},
 };
 

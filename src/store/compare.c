@@ -87,6 +87,8 @@ static int choose_blocks(struct comparer *c)
     out->from = c->ask->from;
     out->to = end > out->from ? end : out->from;
     out->block = block_seconds(out->to - out->from);
+    if (out->block > out->to - out->from && out->to > out->from)
+        out->block = out->to - out->from; /* too short to be judged, not to be shown */
     c->blocks = (size_t)((out->to - out->from) / out->block); /* a rest is left out */
     out->to = out->from + (int64_t)c->blocks * out->block;
     return 0;

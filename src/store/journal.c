@@ -79,14 +79,15 @@ int store_list_events(struct store *s, const struct store_event_filter *filter,
 {
     struct sql q = sql(s, "SELECT id, wall, second, kind, severity, region, agent, message, data "
                           "FROM events WHERE run = (SELECT key FROM runs WHERE id = ?1) "
-                          "AND id > ?2 AND (?3 IS NULL OR region = ?3) AND (?4 IS NULL OR "
+                          "AND id > ?2 AND (?3 IS NULL OR region IN (SELECT value FROM "
+                          "json_each(?3))) AND (?4 IS NULL OR "
                           "kind IN (SELECT value FROM json_each(?4))) ORDER BY id LIMIT ?5");
     size_t count = 0;
     int more;
 
     sql_text(&q, filter->run);
     sql_int(&q, page->key);
-    sql_text(&q, filter->region);
+    sql_text(&q, filter->regions);
     sql_text(&q, filter->kinds);
     sql_int(&q, (int64_t)page->limit + 1);
     while ((more = sql_row(&q, d)) > 0 && count++ < page->limit) {
@@ -140,7 +141,8 @@ int store_add_log(struct store *s, const char *run, const struct store_log *log,
 #define LOG_QUERY(after, order)                                                                    \
     "SELECT id, wall, second, level, source, region, agent, vu, iteration, left_out, message "     \
     "FROM logs WHERE run = (SELECT key FROM runs WHERE id = ?1) AND (?2 = 0 OR id " after " ?2) "  \
-    "AND level <= ?3 AND (?4 IS NULL OR region = ?4) AND (?5 IS NULL OR agent = ?5) "              \
+    "AND level <= ?3 AND (?4 IS NULL OR region IN (SELECT value FROM json_each(?4))) AND (?5 IS "  \
+    "NULL OR agent = ?5) "                                                                         \
     "AND (?6 IS NULL OR source = ?6) AND (?7 IS NULL OR instr(lower(message), lower(?7)) > 0) "    \
     "AND (?8 = 0 OR second >= ?8) AND (?9 = 0 OR coalesce(second, -1) < ?9) "                      \
     "ORDER BY id " order " LIMIT ?10"
@@ -172,7 +174,7 @@ int store_list_logs(struct store *s, const struct store_log_filter *filter, stru
     sql_text(&q, filter->run);
     sql_int(&q, page->key);
     sql_int(&q, filter->level);
-    sql_text(&q, filter->region);
+    sql_text(&q, filter->regions);
     sql_text(&q, filter->agent);
     sql_text(&q, filter->source);
     sql_text(&q, filter->text);
@@ -320,8 +322,8 @@ static int put_threshold(struct store *s, int64_t run, size_t place,
                          const struct store_threshold *t, struct diag *d)
 {
     struct sql q = sql(s, "INSERT INTO thresholds (run, place, metric, expression, source, "
-                          "abort_on_fail, delay_abort, window, hold, ok, value, crossed) "
-                          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                          "abort_on_fail, delay_abort, window, hold, ok, value, crossed, unit) "
+                          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
     sql_int(&q, run);
     sql_int(&q, (int64_t)place);
@@ -335,6 +337,7 @@ static int put_threshold(struct store *s, int64_t run, size_t place,
     sql_int(&q, t->ok);
     sql_double(&q, t->value); /* NAN is stored as NULL */
     sql_int_unless(&q, t->crossed, STORE_NO_SECOND);
+    sql_text(&q, t->unit ? t->unit : "none");
     return sql_run(&q, d);
 }
 
@@ -368,8 +371,8 @@ int store_list_thresholds(struct store *s, const char *run,
                           void (*fn)(void *arg, const struct store_threshold *t), void *arg,
                           struct diag *d)
 {
-    struct sql q = sql(s, "SELECT metric, expression, source, abort_on_fail, delay_abort, window, "
-                          "hold, ok, crossed, value FROM thresholds WHERE "
+    struct sql q = sql(s, "SELECT metric, expression, source, unit, abort_on_fail, delay_abort, "
+                          "window, hold, ok, crossed, value FROM thresholds WHERE "
                           "run = (SELECT key FROM runs WHERE id = ?) ORDER BY place");
     int err;
 
@@ -380,6 +383,7 @@ int store_list_thresholds(struct store *s, const char *run,
         t.metric = sql_get_text(&q);
         t.expression = sql_get_text(&q);
         t.source = sql_get_text(&q);
+        t.unit = sql_get_text(&q);
         t.abort_on_fail = sql_get_int(&q) != 0;
         t.delay_abort_nsec = sql_get_int(&q);
         t.window_nsec = sql_get_int(&q);

@@ -37,8 +37,8 @@ MUST_USE int store_add_event(struct store *s, const char *run, const struct stor
 
 struct store_event_filter {
     const char *run;
-    const char *region; /* NULL: any */
-    const char *kinds;  /* one of them: a JSON array of texts; NULL: any */
+    const char *regions; /* one of them: a JSON array of texts; NULL: any */
+    const char *kinds;   /* likewise */
 };
 /* Oldest first. 1: there are more. */
 MUST_USE int store_list_events(struct store *s, const struct store_event_filter *filter,
@@ -68,7 +68,7 @@ MUST_USE int store_add_log(struct store *s, const char *run, const struct store_
 struct store_log_filter {
     const char *run;
     enum log_level level; /* this and worse; LOG_DEBUG: all */
-    const char *region;   /* NULL: any, as are the others */
+    const char *regions;  /* one of them: a JSON array of texts; NULL: any, as are the others */
     const char *agent;
     const char *source;
     const char *text; /* part of the message, in any case of ASCII letters */
@@ -131,6 +131,7 @@ struct store_threshold {
     const char *metric; /* with its selector */
     const char *expression;
     const char *source; /* "script", "run" */
+    const char *unit;   /* of the value: "ms", "ratio", ...; NULL: "none" */
     bool abort_on_fail;
     int64_t delay_abort_nsec;
     int64_t window_nsec; /* 0: the whole run */

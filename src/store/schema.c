@@ -115,7 +115,12 @@ static const char *const version_1[] = {
     NULL,
 };
 
-static const char *const *const versions[] = {version_1};
+static const char *const version_2[] = {
+    "ALTER TABLE thresholds ADD COLUMN unit TEXT NOT NULL DEFAULT 'none'",
+    NULL,
+};
+
+static const char *const *const versions[] = {version_1, version_2};
 
 static int read_number(struct store *s, const char *text, int64_t *out, struct diag *d)
 {

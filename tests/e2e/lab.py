@@ -85,6 +85,15 @@ class Fleet:
         self.controller = self.spawn("controller", "controller", "--data", self.data, "--listen",
                                      "127.0.0.1:0", *own, *self.args)
 
+    def restart(self, how=signal.SIGKILL):
+        """The controller anew, on the same addresses."""
+        self.controller.send_signal(how)
+        self.controller.wait()
+        self.controller = self.spawn("controller", "controller", "--data", self.data, "--listen",
+                                     self.url.removeprefix("http://"), "--nats-listen",
+                                     self.nats.removeprefix("nats://"), *self.args)
+        self.wait("the API", lambda: self.get("/readyz"))
+
     def spawn(self, name, *args, env=None, before=()):
         """`before`: a command that runs it, as in ip netns exec NAME."""
         log = open(self.lab.dir / f"{name}.log", "a")

@@ -16,16 +16,6 @@ export default function () { http.get(`${__ENV.BASE}/products`); }
 """
 
 
-def restart(fleet, how=signal.SIGKILL):
-    """The controller anew, on the same addresses."""
-    fleet.controller.send_signal(how)
-    fleet.controller.wait()
-    fleet.controller = fleet.spawn("controller", "controller", "--data", fleet.data, "--listen",
-                                   fleet.url.removeprefix("http://"), "--nats-listen",
-                                   fleet.nats.removeprefix("nats://"))
-    fleet.wait("the API", lambda: fleet.get("/readyz"))
-
-
 def counted(fleet, run, metric):
     series = fleet.get(f"/api/v1/runs/{run}/series?metric={metric}&agg=count")
     return sum(v for v in series["values"][0] if v is not None)
@@ -47,15 +37,15 @@ def test_runs_outlive_the_controller(lab):
     run = fleet.run_id()
     tests = fleet.wait("the run in the store", lambda: fleet.get("/api/v1/tests")["items"])
     assert (tests[0]["name"], tests[0]["latest_version"]) == ("plain.js", 1), tests
-    summary = fleet.get(f"/api/v1/runs/{run}/summary")
-    restart(fleet, signal.SIGTERM)
+    summary = fleet.get(f"/api/v1/runs/{run}/summary?format=text")
+    fleet.restart(signal.SIGTERM)
     listed = fleet.get("/api/v1/runs")
     assert [r["id"] for r in listed["items"]] == [run] and listed["next"] is None
     shown = fleet.get(f"/api/v1/runs/{run}")
     assert (shown["phase"], shown["result"], shown["exit_code"]) == ("ended", "passed", 0)
     assert shown["test"]["name"] == "plain.js" and shown["test"]["version"] == 1
     assert {r["region"] for r in shown["regions"]} == {"us", "eu"}
-    assert fleet.get(f"/api/v1/runs/{run}/summary") == summary and "http_reqs" in summary
+    assert fleet.get(f"/api/v1/runs/{run}/summary?format=text") == summary and "http_reqs" in summary
     assert fleet.get(f"/api/v1/runs/{run}/export/summary")["metrics"]["http_reqs"]["count"] == 40
     threshold = fleet.get(f"/api/v1/runs/{run}/thresholds")["items"][0]
     assert (threshold["ok"], threshold["unit"], threshold["crossed_at_second"],
@@ -93,9 +83,9 @@ def test_a_killed_controller_loses_nothing(lab):
     run = fleet.wait_phase("running")
     fleet.wait("some seconds in the store", lambda: status_of(
         fleet, f"/api/v1/runs/{run}/series?metric=http_reqs") == 200)
-    restart(fleet)
+    fleet.restart()
     fleet.wait("the end", lambda: fleet.get(f"/api/v1/runs/{run}")["phase"] == "ended", 40)
-    restart(fleet)  # at once: whether its end was stored yet or not
+    fleet.restart()  # at once: whether its end was stored yet or not
     fleet.wait("the end", lambda: status_of(fleet, f"/api/v1/runs/{run}") == 200 and
                fleet.get(f"/api/v1/runs/{run}")["phase"] == "ended", 40)
     total = fleet.get(f"/api/v1/runs/{run}/export/summary")["metrics"]["http_reqs"]["count"]

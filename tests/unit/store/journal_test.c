@@ -63,7 +63,7 @@ TEST(journal_of_events)
     CHECK_EQ(store_list_events(s, &filter, &page, see_event, NULL, NULL), 1);
     CHECK_EQ(store_list_events(s, &filter, &page, see_event, NULL, NULL), 0);
     check_seen("a b c");
-    filter.region = "eu";
+    filter.regions = "[\"eu\"]";
     page = (struct store_page){.limit = 9};
     CHECK_EQ(store_list_events(s, &filter, &page, see_event, NULL, NULL), 0);
     check_seen("b");
@@ -151,8 +151,10 @@ TEST(journal_of_logs)
               "bad Bad<script>");
     list_logs(s, &(struct store_log_filter){.run = run, .level = LOG_DEBUG, .source = "agent"},
               "slow");
-    list_logs(s, &(struct store_log_filter){.run = run, .level = LOG_DEBUG, .region = "us"},
-              "Bad<script> init");
+    list_logs(
+        s,
+        &(struct store_log_filter){.run = run, .level = LOG_DEBUG, .regions = "[\"us\", \"ap\"]"},
+        "Bad<script> init");
     list_logs(s, &(struct store_log_filter){.run = run, .level = LOG_DEBUG, .from = 3, .to = 9},
               "slow Bad<script>");
     list_logs(s, &(struct store_log_filter){.run = run, .level = LOG_DEBUG, .agent = "a2"}, "");
