@@ -1,17 +1,14 @@
 /* Opens reports from disk in Chromium: node report.mjs SCREENSHOTS FILE... Prints what each shows, as JSON by the line. */
-import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import assert from 'node:assert';
+import { launch, require } from './browser.mjs';
 
-const require = createRequire(process.env.WEB_MODULES + '/');
-const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const [shots, ...files] = process.argv.slice(2);
 
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic',
-  '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+const browser = await launch();
 
 /* How many colours there are in each chart: a blank one has one. */
 const colours = (page) => page.$$eval('figure.chart canvas', (all) => all.map((c) => {

@@ -1,17 +1,14 @@
 /* Drives the dashboard in Chromium: node web.mjs URL SCRIPT SCREENSHOTS. Talks with the test by lines: it says
  * "kill", waits for a line, and goes on. */
-import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import assert from 'node:assert';
+import { launch, require } from './browser.mjs';
 
-const require = createRequire(process.env.WEB_MODULES + '/');
-const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const [url, script, shots] = process.argv.slice(2);
 const problems = [];
 
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic',
-  '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+const browser = await launch();
 const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
 
 page.on('console', (m) => { if (m.type() === 'error' && !m.text().includes('404')) problems.push(m.text()); });

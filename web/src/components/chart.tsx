@@ -1,7 +1,7 @@
 /* A chart of lines over seconds. It knows nothing of where its numbers come from; what it shows of them is the
  * page's Zoom. Dragging selects a span, shift and dragging or shift and the wheel pan, ctrl and the wheel zoom, and
  * the keys of zoomByKey work while it has the focus. */
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { Event, Nullable } from '../api/types';
 import { clock, number } from './format';
@@ -10,17 +10,20 @@ import { zoomByKey, type Zoom } from '../data/zoom';
 
 export interface Line { label: string; values: Nullable[] }
 
+/* Drawn anew when it is another object. */
+export interface ChartData { t: number[]; lines: Line[] } /* the first line stands out */
+
 export interface ChartProps {
   title: string;
   unit: string;
-  t: number[];
-  lines: Line[]; /* the first one stands out */
+  data: ChartData;
   zoom: Zoom;
   group: string; /* charts of a group share their cursor */
   events?: Event[];
 }
 
 const HEIGHT = 180;
+const DENSE_POINTS = 1000;
 const TALL = 300; /* on screens of 4K */
 
 const height = () => (innerWidth >= 2600 ? TALL : HEIGHT);
@@ -74,10 +77,22 @@ function takeSelection(u: uPlot, zoom: Zoom) {
   u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
 }
 
+/* Where there are more points than dashes could show, lines are solid and thin: dashes of thousands of points cost a
+ * browser without a GPU half a second (bench/web). */
+function lookOf(u: uPlot) {
+  const [first, last] = u.series[0].idxs ?? [0, 0];
+  const isDense = last - first > DENSE_POINTS;
+  u.series.slice(1).forEach((line, i) => {
+    line.dash = isDense ? [] : dashOf(i);
+    line.width = isDense ? 1 : i === 0 ? 2 : 1.7;
+  });
+}
+
 interface Look { theme: Theme; unit: string; labels: string[]; zoom: Zoom; group: string; events: () => Event[]; width: number }
 
 function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): uPlot.Options {
-  const axis = { stroke: theme.text, font: '12px system-ui, sans-serif', grid: { stroke: theme.grid, width: 1 }, ticks: { show: false } };
+  const em = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const axis = { stroke: theme.text, font: `${0.75 * em}px system-ui, sans-serif`, grid: { stroke: theme.grid, width: 1 }, ticks: { show: false } };
   return {
     width, height: height(),
     scales: {
@@ -85,8 +100,8 @@ function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): u
       y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1] },
     },
     axes: [
-      { ...axis, size: 28, values: (_, splits) => splits.map((s) => (Number.isInteger(s) ? clock(s) : '')) },
-      { ...axis, size: 56, values: (_, splits) => splits.map((v) => (v >= 1e4 ? `${number(v / 1000)}k` : String(+v.toFixed(2)))) },
+      { ...axis, size: 1.75 * em, values: (_, splits) => splits.map((s) => (Number.isInteger(s) ? clock(s) : '')) },
+      { ...axis, size: 3.5 * em, values: (_, splits) => splits.map((v) => (v >= 1e4 ? `${number(v / 1000)}k` : String(+v.toFixed(2)))) },
     ],
     cursor: {
       drag: { x: true, y: false, setScale: false },
@@ -99,11 +114,12 @@ function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): u
     series: [
       { label: 'time', value: (_, v) => (v == null ? '–' : clock(v)) },
       ...labels.map((label, i) => ({
-        label, stroke: colorOf(theme, i), width: i === 0 ? 2 : 1.5, dash: dashOf(i), points: { show: false },
+        label, stroke: colorOf(theme, i), points: { show: false },
         value: (_: uPlot, v: Nullable) => `${number(v)} ${v == null ? '' : unit}`,
       })),
     ],
     hooks: {
+      drawClear: [lookOf],
       draw: [(u) => drawEvents(u, events(), theme)],
       setSelect: [(u) => takeSelection(u, zoom)],
       ready: [(u) => u.over.addEventListener('wheel', (e) => turnWheel(u, zoom, e), { passive: false })],
@@ -111,24 +127,25 @@ function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): u
   };
 }
 
-const describe = ({ title, unit, lines }: ChartProps) =>
+const aligned = ({ t, lines }: ChartData) => [t, ...lines.map((l) => l.values)] as uPlot.AlignedData;
+
+const describe = ({ title, unit, data: { lines } }: ChartProps) =>
   `${title}: ${lines.map((l) => { const v = l.values.findLast((x) => x != null); return `${l.label} ${v == null ? 'no value' : `${number(v)} ${unit}`}`; }).join(', ')}`;
 
 export function Chart(props: ChartProps) {
-  const { title, unit, t, lines, zoom, group } = props;
+  const { title, unit, data, zoom, group } = props;
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const events = useRef<Event[]>([]);
   const theme = useTheme();
-  const caption = useId();
-  const labels = lines.map((l) => l.label).join('\n');
-  const last = lines[0]?.values.findLast((v) => v != null);
+  const labels = data.lines.map((l) => l.label).join('\n');
+  const last = data.lines[0]?.values.findLast((v) => v != null);
   events.current = props.events ?? [];
 
   useEffect(() => {
     const box = host.current!;
     const look = { theme, unit, labels: labels.split('\n'), zoom, group, events: () => events.current, width: box.clientWidth };
-    const u = new uPlot(optionsOf(look), [t, ...lines.map((l) => l.values)] as uPlot.AlignedData, box);
+    const u = new uPlot(optionsOf(look), aligned(data), box);
     plot.current = u;
     const unwatch = zoom.watch(() => u.setScale('x', { min: zoom.shown.from, max: zoom.shown.to }));
     const resize = new ResizeObserver(() => {
@@ -138,14 +155,12 @@ export function Chart(props: ChartProps) {
     return () => { unwatch(); resize.disconnect(); u.destroy(); plot.current = undefined; };
   }, [labels, unit, group, theme, zoom]);
 
-  useEffect(() => {
-    plot.current?.setData([t, ...lines.map((l) => l.values)] as uPlot.AlignedData);
-  });
+  useEffect(() => plot.current?.setData(aligned(data)), [data, props.events]);
 
   return (
     <figure class="chart" role="group" tabIndex={0} aria-label={describe(props)} aria-describedby="chart-keys"
       onKeyDown={(e) => { if (!e.ctrlKey && !e.metaKey && !e.altKey && zoomByKey(zoom, e.key)) e.preventDefault(); }}>
-      <figcaption id={caption}><span>{title}</span> <b>{number(last)} {last == null ? '' : unit}</b></figcaption>
+      <figcaption><span>{title}</span> <b>{number(last)} {last == null ? '' : unit}</b></figcaption>
       <div class="plot" ref={host} />
     </figure>
   );
@@ -153,6 +168,8 @@ export function Chart(props: ChartProps) {
 
 /* What the keys do, once per page; and the same by buttons, for who has no keyboard or wheel. */
 export function ZoomBar({ zoom }: { zoom: Zoom }) {
+  const [, setCount] = useState(0);
+  useEffect(() => zoom.watch(() => setCount((n) => n + 1)), [zoom]);
   return (
     <div class="zoom-bar" role="group" aria-label="Time shown in all charts">
       <button type="button" onClick={() => zoom.pan(-0.25)} aria-label="Earlier">←</button>

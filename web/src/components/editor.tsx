@@ -28,7 +28,7 @@ export function Editor({ label, value, onInput, error }: EditorProps) {
     if (mark.current) mark.current.style.transform = `translateY(${top + ((error?.line ?? 1) - 1) * LINE_PX}px)`;
   };
   useEffect(() => {
-    if (error) goTo(box.current!, error);
+    if (error && document.activeElement !== box.current) goTo(box.current!, error); /* not while somebody types */
     scroll();
   }, [error]);
   return (

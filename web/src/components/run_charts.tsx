@@ -1,6 +1,7 @@
 /* The charts of a run: overall, and the chosen regions beside it. */
+import { useMemo } from 'preact/hooks';
 import type { Event, Key, LiveSeries, Nullable } from '../api/types';
-import { Chart, type Line } from './chart';
+import { Chart, type ChartData } from './chart';
 import type { Zoom } from '../data/zoom';
 
 export interface ChartKind { key: Key; title: string; unit: string; factor: number }
@@ -20,7 +21,7 @@ export const scaled = (column: Nullable[] | undefined, length: number, factor: n
 };
 
 interface RunChartsProps {
-  series: LiveSeries;
+  series: LiveSeries; /* another object when its numbers are others */
   regions: string[];
   label: (region: string) => string;
   events: Event[];
@@ -28,15 +29,19 @@ interface RunChartsProps {
 }
 
 export function RunCharts({ series, regions, label, events, zoom }: RunChartsProps) {
-  const lines = ({ key, factor }: ChartKind): Line[] => [
-    { label: 'overall', values: scaled(series.overall[key], series.t.length, factor) },
-    ...regions.map((r) => ({ label: label(r), values: scaled(series.regions[r]?.[key], series.t.length, factor) })),
-  ];
+  const labels = regions.map(label);
+  const dataOf = ({ key, factor }: ChartKind): ChartData => ({
+    t: series.t,
+    lines: [
+      { label: 'overall', values: scaled(series.overall[key], series.t.length, factor) },
+      ...regions.map((r, i) => ({ label: labels[i], values: scaled(series.regions[r]?.[key], series.t.length, factor) })),
+    ],
+  });
+  const data = useMemo(() => CHARTS.map(dataOf), [series, labels.join('\n')]);
   return (
     <div class="charts">
-      {CHARTS.map((kind) => (
-        <Chart key={kind.key} title={kind.title} unit={kind.unit} t={series.t} lines={lines(kind)} events={events}
-          zoom={zoom} group="run" />))}
+      {CHARTS.map((kind, i) => (
+        <Chart key={kind.key} title={kind.title} unit={kind.unit} data={data[i]} events={events} zoom={zoom} group="run" />))}
     </div>
   );
 }

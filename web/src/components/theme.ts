@@ -29,5 +29,5 @@ export function useTheme(): Theme {
 export const colorOf = (theme: Theme, i: number): string => theme.lines[i % theme.lines.length];
 
 /* Lines are told apart by their dashes as well. */
-const DASHES = [[], [], [6, 3], [2, 2], [8, 2, 2, 2]];
-export const dashOf = (i: number): number[] => (i === 0 ? [] : DASHES[1 + ((i - 1) % (DASHES.length - 1))]);
+const DASHES = [[], [8, 4], [3, 2], [10, 3, 3, 3]];
+export const dashOf = (i: number): number[] => (i === 0 ? [] : DASHES[(i - 1) % DASHES.length]);

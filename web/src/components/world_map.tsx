@@ -1,6 +1,7 @@
 /* Regions on a map of the world, coloured by latency. Its outline is Natural Earth's, made a path by vite.config.ts. */
 import { land } from 'virtual:land';
 import type { Nullable } from '../api/types';
+import { number } from './format';
 import { PLACES } from './places';
 
 export interface Dot {
@@ -19,7 +20,7 @@ const LEVELS = [{ name: 'low', below: 100 }, { name: 'mid', below: 300 }, { name
 const levelOf = (ms?: Nullable) => (ms == null ? 'none' : LEVELS.find((l) => ms < l.below)!.name);
 
 const textOf = (d: Dot) =>
-  [d.name, d.latency == null ? '' : `${Math.round(d.latency)} ms`, d.note ? `(${d.note})` : ''].filter(Boolean).join(' ');
+  [d.name, d.latency == null ? '' : `${number(d.latency)} ms`, d.note ? `(${d.note})` : ''].filter(Boolean).join(' ');
 
 /* The map is equirectangular: a degree is a unit, from 180 W and 85 N on. */
 function place(d: Dot): PlacedDot | undefined {

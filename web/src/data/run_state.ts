@@ -19,11 +19,10 @@ export interface RunState {
   thresholds: Threshold[];
   agents: RunAgent[];
   isLive: boolean;
-  version: number; /* counts changes */
 }
 
 const emptyState = (): RunState =>
-  ({ series: emptySeries(), events: [], logs: [], thresholds: [], agents: [], isLive: false, version: 0 });
+  ({ series: emptySeries(), events: [], logs: [], thresholds: [], agents: [], isLive: false });
 
 const byId = (a: { id: number }, b: { id: number }) => a.id - b.id;
 
@@ -37,11 +36,11 @@ function takeSnapshot(s: RunState, snapshot: Snapshot) {
   s.isLive = snapshot.run.phase !== 'ended';
 }
 
-/* `s` is changed in place; lists that components compare are made anew. */
+/* `s` is changed in place; what components compare (lists, the series) is made anew. */
 function take(s: RunState, event: string, data: unknown) {
   switch (event) {
     case 'snapshot': takeSnapshot(s, data as Snapshot); break;
-    case 'window': putWindow(s.series, data as LiveWindow); break;
+    case 'window': putWindow(s.series, data as LiveWindow); s.series = { ...s.series }; break;
     case 'phase': s.run = { ...s.run!, ...(data as Partial<Run>) }; break;
     case 'event': s.events = [...s.events, data as Event].slice(-MOST_LINES); break;
     case 'log': s.logs = [data as LogLine, ...s.logs].slice(0, MOST_LINES); break;
@@ -59,7 +58,6 @@ function keep(id: string, changed: (state: RunState) => void, failed: (error: un
   let isGone = false;
   const publish = () => {
     timer = undefined;
-    state.version++;
     if (!isGone) changed({ ...state });
   };
   const on = (event: string, data: unknown) => {

@@ -5,6 +5,7 @@ import type { Span } from './series';
 
 /* More lines in a chart can't be told apart. */
 const MOST_REGIONS = 8;
+const REST_MS = 200;
 
 function spanOfAddress(params: URLSearchParams): Span | null {
   const from = Number(params.get('from') ?? NaN);
@@ -18,20 +19,27 @@ function writeAddress(change: (params: URLSearchParams) => void) {
   history.replaceState(null, '', url);
 }
 
-/* A zoom that follows and writes `from` and `to`; the component is drawn again when it changes. */
+const writeSpan = (span: Span | null) => writeAddress((params) => {
+  params.delete('from');
+  params.delete('to');
+  if (!span) return;
+  params.set('from', span.from.toFixed(1));
+  params.set('to', span.to.toFixed(1));
+});
+
+/* A zoom that reads and writes `from` and `to`. Charts follow it frame by frame; the component, and the address, once it
+ * rests. */
 export function useZoom(): Zoom {
   const zoom = useMemo(() => new Zoom(spanOfAddress(new URLSearchParams(location.search))), []);
   const [, setCount] = useState(0);
-  useEffect(() => zoom.watch(() => {
-    setCount((n) => n + 1);
-    writeAddress((params) => {
-      params.delete('from');
-      params.delete('to');
-      if (!zoom.span) return;
-      params.set('from', zoom.span.from.toFixed(1));
-      params.set('to', zoom.span.to.toFixed(1));
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout>;
+    const unwatch = zoom.watch(() => {
+      clearTimeout(timer);
+      timer = setTimeout(() => { setCount((n) => n + 1); writeSpan(zoom.span); }, REST_MS);
     });
-  }), [zoom]);
+    return () => { unwatch(); clearTimeout(timer); };
+  }, [zoom]);
   return zoom;
 }
 

@@ -1,8 +1,8 @@
 /* Two runs, chart over chart, and what differs between them for certain. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { get, query } from '../api/client';
 import type { Comparison, Difference, LiveSeries, Run } from '../api/types';
-import { Chart, ZoomBar } from '../components/chart';
+import { Chart, ZoomBar, type ChartData } from '../components/chart';
 import { Failure } from '../components/failure';
 import { date, number, withUnit } from '../components/format';
 import { CHARTS, scaled, type ChartKind } from '../components/run_charts';
@@ -20,13 +20,18 @@ async function loadSide(id: string): Promise<Side> {
   return { run, series: await loadSeries(run, null) };
 }
 
-/* The seconds that either has, and a column on them. */
-const commonTime = (a: LiveSeries, b: LiveSeries) => [...new Set([...a.t, ...b.t])].sort((x, y) => x - y);
+const NONE = emptySeries();
 
 function column(series: LiveSeries, region: string, { key, factor }: ChartKind, t: number[]) {
   const values = scaled((region ? series.regions[region] : series.overall)?.[key], series.t.length, factor);
   const at = new Map(series.t.map((second, i) => [second, values[i]]));
   return t.map((second) => at.get(second) ?? null);
+}
+
+/* Both runs on the seconds that either has. */
+function dataOf(a: LiveSeries, b: LiveSeries, region: string, kind: ChartKind): ChartData {
+  const t = [...new Set([...a.t, ...b.t])].sort((x, y) => x - y);
+  return { t, lines: [{ label: 'base', values: column(a, region, kind, t) }, { label: 'this run', values: column(b, region, kind, t) }] };
 }
 
 const VERDICTS: Record<Difference['verdict'], { text: string; look: string }> = {
@@ -72,11 +77,11 @@ export function ComparePage() {
     if (base && run) Promise.all([loadSide(base), loadSide(run)]).then(setSides, setError);
   }, [base, run]);
 
+  const [a, b] = sides?.map((s) => s.series) ?? [NONE, NONE];
+  const data = useMemo(() => CHARTS.map((kind) => dataOf(a, b, region, kind)), [a, b, region]);
   if (!base || !run) return <><h1>Compare</h1><p class="card">Choose two runs in <a href="/">the list</a>.</p></>;
-  const [a, b] = sides?.map((s) => s.series) ?? [emptySeries(), emptySeries()];
-  const t = commonTime(a, b);
   const regions = sides ? sides[0].run.regions.map((r) => r.region).filter((r) => sides[1].run.regions.some((o) => o.region === r)) : [];
-  zoom.setAll(t[0] ?? 0, Math.max(endOf(a), endOf(b)));
+  zoom.setAll(Math.min(a.t[0] ?? 0, b.t[0] ?? 0), Math.max(endOf(a), endOf(b)));
   return (
     <>
       <h1>Compare</h1>
@@ -88,9 +93,8 @@ export function ComparePage() {
       </select></label></p>
       <ZoomBar zoom={zoom} />
       <div class="charts">
-        {CHARTS.map((kind) => (
-          <Chart key={kind.key} title={kind.title} unit={kind.unit} t={t} zoom={zoom} group="compare"
-            lines={[{ label: 'base', values: column(a, region, kind, t) }, { label: 'this run', values: column(b, region, kind, t) }]} />))}
+        {CHARTS.map((kind, i) => (
+          <Chart key={kind.key} title={kind.title} unit={kind.unit} data={data[i]} zoom={zoom} group="compare" />))}
       </div>
       <section class="card"><h2>Differences</h2>
         <Failure error={differences.error} />

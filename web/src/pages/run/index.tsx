@@ -1,5 +1,5 @@
 /* One run: live while it runs, afterwards from the store. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { LiveSeries, Run } from '../../api/types';
 import { ZoomBar } from '../../components/chart';
 import { Failure } from '../../components/failure';
@@ -17,6 +17,7 @@ import { useRegions, useZoom, wholeSeconds } from '../../data/view';
 import { LogsPart } from './logs';
 import { StopButton } from './stop';
 import { ChecksPart, ErrorsPart, ExemplarsPart, UrlsPart } from './tables';
+import { TargetPart } from './target';
 
 const DRAG_MS = 300;
 
@@ -33,7 +34,7 @@ function useFine(run: Run | undefined, isLive: boolean, series: LiveSeries, span
     }, DRAG_MS);
     return () => { isGone = true; clearTimeout(timer); };
   }, [isCoarse, span?.from, span?.to, run?.id]);
-  return fine ? refine(series, fine) : series;
+  return useMemo(() => (fine ? refine(series, fine) : series), [series, fine]);
 }
 
 function Head({ run, isLive, series }: { run: Run; isLive: boolean; series: LiveSeries }) {
@@ -69,6 +70,7 @@ export function RunPage({ id }: { id: string }) {
       <RegionPicker all={all} chosen={regions} onChoose={choose} label={label} />
       <ZoomBar zoom={zoom} />
       <RunCharts series={series} regions={regions} label={label} events={events} zoom={zoom} />
+      <TargetPart run={run} isLive={isLive} series={state.series} zoom={zoom} />
       <div class="parts">
         <section class="card wide beside"><h2>Regions</h2>
           <WorldMap dots={run.regions.map((r) => ({
