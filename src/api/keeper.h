@@ -1,11 +1,8 @@
 /* Puts runs into the store as they happen: what was asked for, every phase, events, log lines, and
  * each region's windows; committed once a second.
  *
- * A run is held on the bus (controller_hold_run) until the end of it is committed, so that a
- * controller that dies at any point finds all of it there when it returns: the run's data is then
- * read from the beginning, and what the store had measured of it is replaced. While the store can't
- * be written (full, read-only) what waits is kept up to a bound; a run that goes beyond it stays
- * held, and is stored whole after the controller's next start.
+ * What is pushed while the store can't be written (full, read-only) waits, up to a bound; a run
+ * that goes beyond it is not stored further.
  *
  * Threads: the loop's; the store itself is used on the offload pool. */
 #ifndef API_KEEPER_H
@@ -16,15 +13,29 @@
 #include "base/compiler.h"
 #include "base/diag.h"
 
-struct controller;
+struct keep_op;
 struct keeper;
+struct loop;
 struct store;
 
+struct keeper_config {
+    const char *path;
+    struct loop *loop;
+    const char *way_out; /* for the log, of a run that is not stored further: "; ..."; NULL: none */
+    /* Once a second, while the store can be written: to push what is true now. May be NULL. */
+    void (*look)(void *arg);
+    /* An op is committed, of a run that all was stored of so far. May be NULL. */
+    void (*settled)(void *arg, const struct keep_op *op);
+    void *arg;
+};
+
 /* Opens or makes the store. With a message. */
-MUST_USE int keeper_open(const char *path, struct controller *controller, struct keeper **out,
-                         struct diag *d);
-/* Commits what waits. Before the controller's end; the loop must not run. NULL is allowed. */
+MUST_USE int keeper_open(const struct keeper_config *config, struct keeper **out, struct diag *d);
+/* Commits what waits. The loop must not run, and nothing is pushed any more. NULL is allowed. */
 void keeper_close(struct keeper *k);
+
+/* Takes the op (keeper_op.h). The first of a run must be its beginning. */
+void keeper_push(struct keeper *k, struct keep_op *op);
 
 /* Whether the store has the run already; it gets there within a second of its beginning. */
 bool keeper_has(const struct keeper *k, const char *run);

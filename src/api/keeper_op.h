@@ -1,6 +1,8 @@
-/* One thing to be put into the store. Internal to src/api. */
+/* One thing to be put into the store (keeper.h). */
 #ifndef API_KEEPER_OP_H
 #define API_KEEPER_OP_H
+
+#include <jansson.h>
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -10,9 +12,6 @@
 #include "store/journal.h"
 #include "store/run.h"
 #include "store/test.h"
-
-struct controller;
-struct fleet_run;
 
 enum keep_kind {
     KEEP_BEGIN,
@@ -66,9 +65,21 @@ void keep_op_free(struct keep_op *op);
 /* Copies the window with its series. */
 void keep_op_set_window(struct keep_op *op, const struct window *w);
 
-/* The run's thresholds, or its agents; NULL: there are none. */
-struct keep_op *keep_op_thresholds(const struct fleet_run *r);
-struct keep_op *keep_op_agents(const struct controller *c, const struct fleet_run *r);
+/* --- from what is shown of a run, in the schemas of docs/api/openapi.yaml; the views are taken ---
+ */
+
+/* Of an Event or a LogLine. */
+NEVER_NULL struct keep_op *keep_op_line(enum keep_kind kind, const char *run, int64_t wall_nsec,
+                                        json_t *view);
+NEVER_NULL struct keep_op *keep_op_window(const char *run, const char *region, int64_t second,
+                                          const struct window *w);
+/* Of a Run; times 0: not yet. */
+void keep_op_set_phase(struct keep_op *op, json_t *view, int64_t started, int64_t ended);
+/* Of a ThresholdList or a RunAgentList; NULL: they are empty. */
+struct keep_op *keep_op_thresholds(const char *run, json_t *view);
+struct keep_op *keep_op_agents(const char *run, json_t *view);
+/* As text in the op's arena. */
+const char *keep_op_json(struct keep_op *op, json_t *json);
 
 /* The test of that name, made when there is none. Within a transaction. */
 MUST_USE int keep_find_test(struct store *s, const char *name, int64_t wall_nsec,

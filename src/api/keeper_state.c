@@ -1,18 +1,77 @@
-/* The present state of a run, to be put into the store. */
+/* What is shown of a run, to be put into the store. */
 #include <math.h>
 #include <stdlib.h>
 
-#include "api/fleet_views.h"
 #include "api/keeper_op.h"
 #include "base/clock.h"
-#include "metrics/threshold.h"
-#include "metrics/totals.h"
 
-static const char *text_of(struct keep_op *op, const json_t *json, const char *key)
+static const char *text_or(struct keep_op *op, const json_t *json, const char *key,
+                           const char *otherwise)
 {
     const char *text = json_string_value(json_object_get(json, key));
 
-    return arena_strdup(&op->arena, text ? text : "");
+    return text || otherwise ? arena_strdup(&op->arena, text ? text : otherwise) : NULL;
+}
+
+static const char *text_of(struct keep_op *op, const json_t *json, const char *key)
+{
+    return text_or(op, json, key, "");
+}
+
+const char *keep_op_json(struct keep_op *op, json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+    const char *copy = arena_strdup(&op->arena, text ? text : "{}");
+
+    free(text);
+    json_decref(json);
+    return copy;
+}
+
+struct keep_op *keep_op_line(enum keep_kind kind, const char *run, int64_t wall_nsec, json_t *view)
+{
+    struct keep_op *op = keep_op_new(kind, run);
+    const json_t *second = json_object_get(view, "second");
+    const char *level = text_of(op, view, "level");
+
+    op->wall_nsec = wall_nsec;
+    op->second = json_is_integer(second) ? json_integer_value(second) : STORE_NO_SECOND;
+    op->region = text_or(op, view, "region", NULL);
+    op->agent = text_or(op, view, "agent", NULL);
+    op->word = text_of(op, view, kind == KEEP_LOG ? "source" : "kind");
+    op->severity = text_of(op, view, "severity");
+    op->text = text_of(op, view, "message");
+    op->level = level[0] == 'e'   ? LOG_ERROR
+                : level[0] == 'w' ? LOG_WARN
+                : level[0] == 'd' ? LOG_DEBUG
+                                  : LOG_INFO;
+    json_decref(view);
+    return op;
+}
+
+struct keep_op *keep_op_window(const char *run, const char *region, int64_t second,
+                               const struct window *w)
+{
+    struct keep_op *op = keep_op_new(KEEP_WINDOW, run);
+
+    op->second = second;
+    op->region = arena_strdup(&op->arena, region);
+    keep_op_set_window(op, w);
+    return op;
+}
+
+void keep_op_set_phase(struct keep_op *op, json_t *view, int64_t started, int64_t ended)
+{
+    const json_t *code = json_object_get(view, "exit_code");
+
+    op->phase = (struct store_phase){
+        .phase = text_of(op, view, "phase"),
+        .result = text_or(op, view, "result", NULL),
+        .exit_code = json_is_integer(code) ? json_integer_value(code) : STORE_NO_EXIT_CODE,
+        .started = started,
+        .ended = ended,
+    };
+    op->phase.state = keep_op_json(op, view);
 }
 
 static int64_t nsec_of(const json_t *json, const char *key)
@@ -40,15 +99,14 @@ static struct store_threshold threshold_of(struct keep_op *op, const json_t *vie
     };
 }
 
-struct keep_op *keep_op_thresholds(const struct fleet_run *r)
+struct keep_op *keep_op_thresholds(const char *run, json_t *view)
 {
-    json_t *view = view_thresholds(r);
     const json_t *items = json_object_get(view, "items");
     size_t count = json_array_size(items);
     struct keep_op *op = NULL;
 
     if (count > 0) {
-        op = keep_op_new(KEEP_THRESHOLDS, fleet_run_id(r));
+        op = keep_op_new(KEEP_THRESHOLDS, run);
         op->thresholds = arena_zalloc(&op->arena, count * sizeof *op->thresholds);
         for (; op->count < count; op->count++)
             op->thresholds[op->count] = threshold_of(op, json_array_get(items, op->count));
@@ -57,15 +115,14 @@ struct keep_op *keep_op_thresholds(const struct fleet_run *r)
     return op;
 }
 
-struct keep_op *keep_op_agents(const struct controller *c, const struct fleet_run *r)
+struct keep_op *keep_op_agents(const char *run, json_t *view)
 {
-    json_t *view = view_run_agents(c, r);
     const json_t *items = json_object_get(view, "items");
     size_t count = json_array_size(items);
     struct keep_op *op = NULL;
 
     if (count > 0) {
-        op = keep_op_new(KEEP_AGENTS, fleet_run_id(r));
+        op = keep_op_new(KEEP_AGENTS, run);
         op->agents = arena_zalloc(&op->arena, count * sizeof *op->agents);
         for (; op->count < count; op->count++) {
             const json_t *agent = json_array_get(items, op->count);

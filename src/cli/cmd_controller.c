@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "api/fleet_api.h"
-#include "api/keeper.h"
+#include "api/fleet_keeper.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/err.h"
@@ -36,7 +36,7 @@ struct controller_command {
     const struct args *args;
     struct nats_server *nats; /* NULL: somebody else's */
     struct controller *controller;
-    struct keeper *keeper;
+    struct fleet_keeper *keeper;
     struct fleet_api *api;
     char *name;
     char *url;
@@ -167,7 +167,7 @@ static int start_api(struct controller_command *c, struct diag *d)
 {
     struct fleet_api_config config = {
         .controller = c->controller,
-        .keeper = c->keeper,
+        .keeper = fleet_keeper_store(c->keeper),
         .loop = c->service.loop,
         .address = args_text(c->args, FLAG_LISTEN, "127.0.0.1:6580"),
         .token = args_text(c->args, FLAG_TOKEN, NULL),
@@ -199,7 +199,7 @@ static int open_store(struct controller_command *c, struct diag *d)
     if (mkdir(data, 0700) != 0 && errno != EEXIST)
         err = diag_set(d, -errno, "flag --data: %s can't be made: %s", data, strerror(errno));
     else
-        err = keeper_open(path, c->controller, &c->keeper, d);
+        err = fleet_keeper_open(path, c->controller, &c->keeper, d);
     mem_free(path);
     return err;
 }
@@ -245,7 +245,7 @@ int cmd_controller(const struct args *args)
         service_run(&c.service);
     fleet_api_stop(c.api);
     scale_free(c.scale);
-    keeper_close(c.keeper);
+    fleet_keeper_close(c.keeper);
     controller_free(c.controller);
     nats_server_stop(c.nats);
     timer_stop(c.service.loop, &c.look);
