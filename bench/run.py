@@ -16,6 +16,7 @@ import re
 import resource
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "bench" / "scripts"
 GALE = ROOT / "build" / "gale"
 LOAD_CORE, TARGET_CORE = "0", "1"
+
+sys.path.insert(0, str(ROOT / "bench" / "fleet"))
+import live  # noqa: E402
 
 CASES = {}
 results = {}
@@ -253,6 +257,33 @@ def fleet(_target):
              f"{figures['core']:.1%} of a core, {figures['mb']:.0f} MB and "
              f"{figures['kb_per_second']:.0f} KB a second, {figures['bytes']:,} bytes a message",
              **figures)
+
+
+@case
+def fleet_start(_target):
+    """how far apart 12 agents in 3 regions, all on this machine, begin their first iterations"""
+    spread = live.start_spread()
+    show("fleet_start", f"{statistics.median(spread):.2f} ms between the first and the last of 12 agents "
+         f"(median of {len(spread)} runs, {min(spread):.2f} to {max(spread):.2f})",
+         median_ms=statistics.median(spread), min_ms=min(spread), max_ms=max(spread))
+
+
+@case
+def fleet_restore(_target):
+    """seconds from the SIGKILL of an agent until the region makes its whole load again"""
+    seconds = live.restore()
+    show("fleet_restore", f"{statistics.median(seconds):.1f} s from a kill to restored load (median of "
+         f"{len(seconds)}, worst {max(seconds):.1f})",
+         median_s=statistics.median(seconds), max_s=max(seconds))
+
+
+@case
+def fleet_bytes(target):
+    """bytes that an agent sends to NATS and receives per second: idle, and with 50 requests a second"""
+    idle, busy = live.traffic(target.plain)
+    show("fleet_bytes", f"an agent sends {busy[0]:,.0f} bytes a second with 50 requests/s, receives "
+         f"{busy[1]:,.0f}; idle {idle[0]:,.0f} and {idle[1]:,.0f}",
+         sent=busy[0], received=busy[1], idle_sent=idle[0], idle_received=idle[1])
 
 
 @case
