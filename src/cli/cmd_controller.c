@@ -222,6 +222,7 @@ static int start(struct controller_command *c, struct diag *d)
         err = start_nats(c, &config.bus, d);
     config.bus.name = c->name;
     c->nats_url = config.bus.url;
+    config.server = c->nats;
     if (err == 0)
         err = controller_start(&config, &c->controller, d);
     if (err == 0)

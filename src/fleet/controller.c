@@ -64,13 +64,7 @@ static void on_link(void *arg, bool is_up, const char *why)
         log_printf(LOG_INFO, "connected to NATS again");
     else
         log_printf(LOG_WARN, "cut off from NATS (%s): agents go on by themselves", why);
-    /* What nobody could say while the link was down is no sign of death. */
-    for (struct map_entry *e = map_first(&c->agents); e; e = map_next(&c->agents, e)) {
-        struct fleet_agent *a = e->value;
-
-        if (a->is_alive)
-            a->heard_nsec = clock_now();
-    }
+    controller_forgive_silence(c);
 }
 
 static int make_places(struct controller *c, struct diag *d)

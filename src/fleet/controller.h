@@ -22,6 +22,7 @@
 #include "fleet/prepared.h"
 
 struct controller;
+struct nats_server;
 struct window;
 
 /* Something that watchers may want to show. Valid during the call. */
@@ -52,10 +53,11 @@ struct controller_watch {
 };
 
 struct controller_config {
-    const char *name;           /* of this controller; unique */
-    const char *url;            /* of its API, for those who ask another one; may be NULL */
-    int64_t agent_timeout_nsec; /* an agent not heard for so long is lost; 0: 3 s */
-    struct bus_config bus;      /* loop and hooks are the controller's */
+    const char *name;                 /* of this controller; unique */
+    const char *url;                  /* of its API, for those who ask another one; may be NULL */
+    int64_t agent_timeout_nsec;       /* an agent not heard for so long is lost; 0: 3 s */
+    struct bus_config bus;            /* loop and hooks are the controller's */
+    const struct nats_server *server; /* what it stands on; NULL: somebody else's */
     struct preparer preparer;
     struct loop *loop;
 };

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "fleet/controller_internal.h"
 #include "fleet/message.h"
+#include "fleet/nats_server.h"
 
 /* One that went is shown for so long. */
 #define SHOWN_NSEC (24 * 3600 * NSEC_PER_SEC)
@@ -204,10 +205,24 @@ static void lose_silent(struct controller *c, struct fleet_agent *a, struct mome
     mem_free(why);
 }
 
+void controller_forgive_silence(struct controller *c)
+{
+    for (struct map_entry *e = map_first(&c->agents); e; e = map_next(&c->agents, e)) {
+        struct fleet_agent *a = e->value;
+
+        if (a->is_alive)
+            a->heard_nsec = clock_now();
+    }
+}
+
 void controller_check_agents(struct controller *c, struct moment now)
 {
     if (!bus_is_up(c->bus))
         return; /* it is we who hear nothing */
+    if (c->config.server && nats_server_is_full(c->config.server)) {
+        controller_forgive_silence(c);
+        return;
+    }
     for (struct map_entry *e = map_first(&c->agents); e; e = map_next(&c->agents, e)) {
         struct fleet_agent *a = e->value;
         int64_t silent = now.mono - a->heard_nsec;

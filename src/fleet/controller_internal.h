@@ -77,6 +77,8 @@ void controller_saved(struct controller *c, struct fleet_run *r);
 /* --- controller_agents.c -------------------------------------------------------------------- */
 
 void controller_on_status(void *arg, const struct bus_message *m);
+/* What nobody could say is no sign of death: those that are alive were heard just now. */
+void controller_forgive_silence(struct controller *c);
 /* Looks who has not been heard for too long. */
 void controller_check_agents(struct controller *c, struct moment now);
 void controller_free_agents(struct controller *c);

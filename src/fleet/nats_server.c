@@ -230,6 +230,11 @@ static void on_look(struct timer *timer)
     }
 }
 
+bool nats_server_is_full(const struct nats_server *s)
+{
+    return s->was_full;
+}
+
 /* --- starting --------------------------------------------------------------------------------- */
 
 static bool is_ready(struct nats_server *s)

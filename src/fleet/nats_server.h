@@ -56,6 +56,9 @@ MUST_USE int nats_server_start(const struct nats_server_config *config, struct n
 void nats_server_stop(struct nats_server *s);
 const char *nats_server_url(const struct nats_server *s); /* nats://127.0.0.1:PORT */
 int nats_server_pid(const struct nats_server *s);
+/* Its disk is: who publishes to a stream is held up, and with him all that he says on that
+ * connection. */
+bool nats_server_is_full(const struct nats_server *s);
 /* Other users from now on: rewrites the configuration and has it read again. Connections stay, but
  * for those of users that are not among them any more, or have another password. Blocks until the
  * server says that it has, some milliseconds, at most 3 s. */

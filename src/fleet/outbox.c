@@ -20,6 +20,8 @@ enum { MAX_IN_FLIGHT = 64, SUBJECT_MAX = 256 };
 
 #define PUBLISH_TIMEOUT (5 * NSEC_PER_SEC)
 #define RETRY_NSEC (500 * NSEC_PER_MSEC)
+/* After a disk took nothing. */
+#define FILE_PAUSE (2 * NSEC_PER_SEC)
 #define DEFAULT_MEMORY (UINT64_C(32) << 20)
 #define DEFAULT_FILE (UINT64_C(1) << 30)
 
@@ -44,8 +46,9 @@ struct outbox {
     uint64_t memory; /* bytes of entries in memory */
     uint64_t file;   /* size of the file */
     size_t in_flight;
-    int fd; /* -1: none yet */
-    bool file_failed;
+    int fd;                 /* -1: none yet */
+    bool file_failed;       /* the last time */
+    int64_t file_pause_end; /* then */
     struct timer retry;
 };
 
@@ -64,30 +67,60 @@ static int open_file(struct outbox *o)
     return fd < 0 ? -errno : fd;
 }
 
-/* False when it stays in memory. */
-static bool spill(struct outbox *o, struct entry *e)
+/* 0, or why it can't be written. */
+static int write_file(struct outbox *o, const struct entry *e)
 {
     ssize_t wrote;
 
-    if (!o->config.folder || o->file_failed || o->file + e->len > o->config.max_file)
-        return false;
     if (o->fd < 0)
         o->fd = open_file(o);
-    wrote = o->fd < 0 ? -1 : pwrite(o->fd, e->bytes, e->len, (off_t)o->file);
-    if (wrote != (ssize_t)e->len) {
-        o->file_failed = true;
-        log_printf(
-            LOG_WARN, "measurements wait in memory only: can't write in %s: %s", o->config.folder,
-            wrote < 0 ? err_text(o->fd < 0 ? o->fd : -errno) : "no space left on the device");
-        return false;
-    }
+    if (o->fd < 0)
+        return o->fd;
+    wrote = pwrite(o->fd, e->bytes, e->len, (off_t)o->file);
+    if (wrote < 0)
+        return -errno;
+    return wrote == (ssize_t)e->len ? 0 : -ENOSPC;
+}
+
+/* Says it once for as long as it stays so. */
+static void note_file(struct outbox *o, int err)
+{
+    if (err && !o->file_failed)
+        log_printf(LOG_WARN, "measurements wait in memory only: can't write in %s: %s",
+                   o->config.folder, err_text(err));
+    else if (!err && o->file_failed)
+        log_printf(LOG_INFO, "measurements wait in %s again", o->config.folder);
+    o->file_failed = err != 0;
+    o->file_pause_end = err ? clock_now() + FILE_PAUSE : 0;
+}
+
+/* Where it can't be written it stays in memory. */
+static void spill(struct outbox *o, struct entry *e)
+{
+    int err;
+
+    if (!o->config.folder || o->file + e->len > o->config.max_file ||
+        (o->file_failed && clock_now() < o->file_pause_end))
+        return;
+    err = write_file(o, e);
+    note_file(o, err);
+    if (err)
+        return;
     e->offset = (off_t)o->file;
     o->file += e->len;
     o->memory -= e->len;
     o->stats.in_file++;
     mem_free(e->bytes);
     e->bytes = NULL;
-    return true;
+}
+
+static void leave_file(struct outbox *o)
+{
+    if (--o->stats.in_file > 0)
+        return;
+    o->file = 0;
+    if (ftruncate(o->fd, 0) != 0)
+        note_file(o, -errno);
 }
 
 /* The bytes of an entry, from the file if need be; false when that can't be read. */
@@ -101,12 +134,8 @@ static bool fetch(struct outbox *o, struct entry *e)
         e->bytes = NULL;
         return false;
     }
-    o->stats.in_file--;
     o->memory += e->len;
-    if (o->stats.in_file == 0) {
-        o->file = 0;
-        o->file_failed = ftruncate(o->fd, 0) != 0;
-    }
+    leave_file(o);
     return true;
 }
 
@@ -126,8 +155,8 @@ static void forget(struct outbox *o, struct entry *e)
     o->stats.waiting_bytes -= e->len;
     if (e->bytes)
         o->memory -= e->len;
-    else if (--o->stats.in_file == 0)
-        o->file = 0;
+    else
+        leave_file(o);
     e->is_done = true;
 }
 
@@ -145,18 +174,20 @@ static void sweep(struct outbox *o)
     }
 }
 
-static void drop_oldest(struct outbox *o)
+/* Of those in memory; false when there is none. */
+static bool drop_oldest(struct outbox *o)
 {
     for (struct entry *e = o->first; e; e = e->next) {
-        if (e->is_done || e->is_in_flight)
+        if (e->is_done || e->is_in_flight || !e->bytes)
             continue;
         forget(o, e);
         o->stats.dropped++;
         if (o->stats.dropped == 1)
             log_printf(LOG_ERROR, "the controller is out of reach for too long: the oldest "
                                   "measurements are dropped from now on");
-        return;
+        return true;
     }
+    return false;
 }
 
 static void on_published(void *arg, int err)
@@ -267,15 +298,10 @@ void outbox_add(struct outbox *o, const char *subject, const char *id, uint64_t 
     o->stats.waiting++;
     o->stats.waiting_bytes += len;
     o->memory += len;
-    if (o->memory > o->config.max_memory && !spill(o, e)) {
-        while (o->memory > o->config.max_memory && o->stats.dropped < UINT64_MAX) {
-            uint64_t before = o->memory;
-
-            drop_oldest(o);
-            if (o->memory == before)
-                break;
-        }
-    }
+    if (o->memory > o->config.max_memory / 4)
+        spill(o, e);
+    while (o->memory > o->config.max_memory && drop_oldest(o))
+        ;
     if (!timer_is_running(&o->retry))
         send_some(o);
 }

@@ -1,8 +1,9 @@
 /* What an agent has measured and the stream has not acknowledged yet.
  *
  * Messages go out in order, many at a time; one that fails goes out again, with the same id, until
- * the stream has it. While the link is cut they wait: in memory up to a bound, beyond it in a file
- * up to another; past both the oldest are dropped and counted, so that the newest picture wins.
+ * the stream has it. While the link is cut they wait: a quarter of the bound in memory, the rest in
+ * a file up to another bound. Where the disk takes nothing they stay in memory, and it is tried
+ * again; past both bounds the oldest are dropped and counted, so that the newest picture wins.
  *
  * Threads: the loop's. */
 #ifndef FLEET_OUTBOX_H

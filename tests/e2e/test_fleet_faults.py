@@ -76,13 +76,7 @@ def test_leader_dies_in_mid_run(lab):
     """Two controllers on one nats-server: the other takes the lease, and ends the run normally;
     gale run, which knows both, follows it there."""
     base = lab.shop()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    nats = subprocess.Popen(["nats-server", "-js", "-a", "127.0.0.1", "-p", str(port), "-sd",
-                             str(lab.dir / "js")], stderr=subprocess.DEVNULL)
-    lab.closing.append(lambda: (nats.kill(), nats.wait()))
-    fleet = lab.fleet("--nats", f"nats://127.0.0.1:{port}")
+    fleet = lab.fleet("--nats", Nats(lab).url)
     fleet.find("leading the fleet")
     fleet.spawn("second", "controller", "--nats", fleet.nats, "--listen", "127.0.0.1:0", "--data",
                 lab.dir / "second")
@@ -251,35 +245,88 @@ def test_disk_of_nats_is_full(lab):
     proc = fleet.start(lab.file("loop.js", LOOP % (50, 14)), "-e", f"BASE={base}", "--regions",
                        "us,eu", "--quiet")
     run = fleet.wait_phase("running")
-    time.sleep(2)
+    time.sleep(1)
     ballast = fill(folder)
-    time.sleep(4)
+    fleet.find("the disk of .* is full: nothing is stored any more")
+    merged = run_of(fleet, run)["windows"]["merged"]
+    time.sleep(5)
+    assert run_of(fleet, run)["windows"]["merged"] <= merged + 4  # those that were under way
     ballast.unlink()
+    fleet.find("there is space again")
     out, _ = finish(proc)
     assert iterations(out) == 701, out
-    nothing_lost(fleet, run)
+    windows = nothing_lost(fleet, run)
+    assert windows["merged"] >= 2 * 14 and windows["late"] >= 2, windows
+    # nats-server stood still, and agents could not be heard: that was nobody's death.
+    assert "agent-lost" not in kinds(fleet, run), kinds(fleet, run)
+
+
+class Nats:
+    """A nats-server that dies and returns when a test wants."""
+
+    def __init__(self, lab):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.folder = lab.dir / "js"
+        self.start()
+        lab.closing.append(self.kill)
+
+    def start(self):
+        self.proc = subprocess.Popen(["nats-server", "-js", "-a", "127.0.0.1", "-p", str(self.port),
+                                      "-sd", self.folder], stderr=subprocess.DEVNULL)
+
+    def kill(self):
+        self.proc.kill()
+        self.proc.wait()
+
+    @property
+    def url(self):
+        return f"nats://127.0.0.1:{self.port}"
+
+
+MANY_SERIES = """
+import exec from 'k6/execution';
+import { Counter } from 'k6/metrics';
+const marks = new Counter('marks');
+const long = 'x'.repeat(600);
+export const options = { scenarios: { s: { executor: 'constant-arrival-rate', rate: 50,
+  duration: '16s', preAllocatedVUs: 20, gracefulStop: '2s' } } };
+export default function () {
+  const base = (exec.scenario.iterationInTest % 50) * 160;
+  for (let i = 0; i < 160; i++) marks.add(1, { long: long + (base + i) });
+}
+"""
 
 
 def test_disk_of_an_agent_is_full(lab):
-    """Its folder has no room, and the link is down: what it measured stays in memory."""
-    base = lab.shop()
-    folder = mounted(lab, "small", "1m")
-    fill(folder)
-    fleet = lab.fleet()
+    """The link is down and its folder has no room: what it measured stays in memory, goes to the disk
+    when that has room again, and all of it is delivered in the end."""
+    folder = mounted(lab, "small", "64m")
+    ballast = fill(folder)
+    nats = Nats(lab)
+    fleet = lab.fleet("--nats", nats.url)
     fleet.agent("us", "us-1", "--data", folder)
     fleet.agent("eu", "eu-1")
     fleet.wait_ready(2)
-    proc = fleet.start(lab.file("loop.js", LOOP % (50, 12)), "-e", f"BASE={base}", "--regions",
-                       "us,eu", "--quiet")
+    path = lab.dir / "summary.json"
+    proc = fleet.start(lab.file("many.js", MANY_SERIES), "--regions", "us,eu", "--quiet",
+                       "--summary-export", path)
     run = fleet.wait_phase("running")
     time.sleep(1)
-    nats, = (int(c) for c in open(f"/proc/{fleet.controller.pid}/task/{fleet.controller.pid}"
-                                  "/children").read().split()
-             if open(f"/proc/{c}/comm").read().strip() == "nats-server")
-    os.kill(nats, signal.SIGKILL)
-    out, _ = finish(proc)
-    assert iterations(out) == 601, out
-    nothing_lost(fleet, run)
+    nats.kill()
+    fleet.find("measurements wait in memory only: can't write in .*small: No space", "us-1")
+    ballast.unlink()
+    fleet.find("measurements wait in .*small again", "us-1")
+    assert "memory only" not in fleet.log("eu-1")
+    nats.start()
+    finish(proc)
+    m = json.loads(path.read_text())["metrics"]
+    assert m["iterations"]["count"] + m.get("dropped_iterations", {}).get("count", 0) == 801, m
+    assert m["marks"]["count"] == 160 * m["iterations"]["count"], m["marks"]
+    windows = nothing_lost(fleet, run)
+    assert windows["merged"] >= 2 * 16 and windows["late"] >= 2, windows
+    assert [a["lost_data"] for a in fleet.get("/api/v1/agents")["items"]] == [0, 0]
 
 
 class Namespace:

@@ -1,7 +1,6 @@
 /* Streams and buckets against a real nats-server that is killed in between. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -302,35 +301,6 @@ TEST(bus_stream_says_when_it_is_full_and_works_again_afterwards)
     rig_close(&r);
 }
 
-static void write_proc(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY);
-
-    if (fd >= 0 && write(fd, text, strlen(text)) < 0)
-        CHECK(errno == EPERM);
-    close(fd);
-}
-
-/* Gives the folder a file system of 3 MB; false: this machine does not let us make one. */
-static bool mount_small(const char *folder)
-{
-    char map[32];
-    int uid = (int)getuid();
-    int gid = (int)getgid();
-
-    if (unshare(CLONE_NEWNS) != 0) {
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-            return false;
-        snprintf(map, sizeof map, "0 %d 1", uid);
-        write_proc("/proc/self/uid_map", map);
-        write_proc("/proc/self/setgroups", "deny");
-        snprintf(map, sizeof map, "0 %d 1", gid);
-        write_proc("/proc/self/gid_map", map);
-    }
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("none", folder, "tmpfs", 0, "size=3m") == 0;
-}
-
 /* A stream of nats-server hangs for good when the disk was full; ours is started again. */
 TEST(bus_stream_goes_on_after_a_full_disk)
 {
@@ -342,7 +312,7 @@ TEST(bus_stream_goes_on_after_a_full_disk)
     struct rig r;
 
     rig_open(&r);
-    if (!mount_small(r.folder)) {
+    if (!rig_mount_small(r.folder)) {
         rig_close(&r);
         return;
     }

@@ -2,6 +2,8 @@
 #ifndef UNIT_FLEET_NATS_FIXTURE_H
 #define UNIT_FLEET_NATS_FIXTURE_H
 
+#include <stdbool.h>
+
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/err.h"
@@ -44,5 +46,9 @@ void rig_turn(struct rig *r, int ms);
 /* A TCP port of 127.0.0.1 where `text` is said to whoever connects, and then nothing; NULL:
  * nobody listens. */
 int rig_talker(const char *text);
+
+/* Gives the folder a file system of 3 MB, in a mount namespace of the test's own; false: this
+ * machine does not let us make one. */
+bool rig_mount_small(const char *folder);
 
 #endif

@@ -1,11 +1,16 @@
 #include "nats_fixture.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -154,4 +159,32 @@ int rig_talker(const char *text)
         close(t.fd);
     }
     return ntohs(addr.sin_port);
+}
+
+static void write_proc(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY);
+
+    if (fd >= 0 && write(fd, text, strlen(text)) < 0)
+        CHECK(errno == EPERM);
+    close(fd);
+}
+
+bool rig_mount_small(const char *folder)
+{
+    char map[32];
+    int uid = (int)getuid();
+    int gid = (int)getgid();
+
+    if (unshare(CLONE_NEWNS) != 0) {
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+            return false;
+        snprintf(map, sizeof map, "0 %d 1", uid);
+        write_proc("/proc/self/uid_map", map);
+        write_proc("/proc/self/setgroups", "deny");
+        snprintf(map, sizeof map, "0 %d 1", gid);
+        write_proc("/proc/self/gid_map", map);
+    }
+    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", folder, "tmpfs", 0, "size=3m") == 0;
 }
