@@ -9,6 +9,8 @@ import socket
 import subprocess
 import time
 
+from lab import Lab
+
 LOOP = """
 import http from 'k6/http';
 export const options = { scenarios: { s: { executor: 'constant-arrival-rate', rate: %d,
@@ -355,10 +357,16 @@ class Namespace:
         self.ip("link", "set", self.near, state)
 
 
-def test_region_is_cut_off(lab):
-    """For 20 s nothing passes between a region and the rest: it goes on with its load by itself, and
-    what it measured arrives afterwards, all of it and once."""
-    net = Namespace(lab)
+TIMED = """
+import { sleep } from 'k6';
+export const options = { scenarios: { s: { executor: 'constant-arrival-rate', rate: 50,
+  duration: '25s', preAllocatedVUs: 20, maxVUs: 40, gracefulStop: '2s' } } };
+export default function () { sleep(0.005); }
+"""
+
+
+def start_patient(lab, net):
+    """With a long --agent-timeout nobody is given up in 20 s: the region goes on by itself."""
     base = lab.shop()
     far = subprocess.Popen([*net.enter, lab.binary.parent / "gale-shop"], stdout=subprocess.PIPE,
                            text=True)
@@ -371,18 +379,66 @@ def test_region_is_cut_off(lab):
     fleet.wait_ready(3)
     script = lab.file("loop.js", (LOOP % (50, 25)).replace(
         "__ENV.BASE", "__ENV[`BASE_${__ENV.K6_CLOUDRUN_LOAD_ZONE}`]"))
-    proc = fleet.start(script, "-e", f"BASE_us={base}", "-e", f"BASE_eu={far_base}", "--regions",
-                       "us=1,eu=1/2", "--quiet")
-    run = fleet.wait_phase("running")
+    return fleet, fleet.start(script, "-e", f"BASE_us={base}", "-e", f"BASE_eu={far_base}",
+                              "--regions", "us=1,eu=1/2", "--quiet")
+
+
+def start_strict(lab, net):
+    """Agents are given up after 3 s: us-2's load is taken over, eu-1 is the last of its region."""
+    fleet = lab.fleet("--nats-listen", f"{net.address}:0")
+    fleet.agent("us", "us-1")
+    fleet.agent("us", "us-2", before=net.enter)
+    fleet.agent("eu", "eu-1", before=net.enter)
+    fleet.wait_ready(3)
+    return fleet, fleet.start(lab.file("timed.js", TIMED), "--regions", "us=50%/2,eu=50%", "--quiet",
+                              "--summary-export", lab.dir / "summary.json")
+
+
+def region_iterations(out, region):
+    return int(next(line for line in out.splitlines()
+                    if line.strip().startswith(f"{region} ")).split()[2])
+
+
+def check_strict(lab, fleet, run, out):
+    m = json.loads((lab.dir / "summary.json").read_text())["metrics"]
+    made, dropped = (m.get(n, {}).get("count", 0) for n in ("iterations", "dropped_iterations"))
+    assert made + dropped == 1251, m
+    assert 0 < dropped < 13 * 8, m  # of us-2's quarter, until us-1 had it
+    # What eu-1 made meanwhile has arrived, all of it; what us-2 went on with is refused.
+    assert region_iterations(out, "eu") == 625, out
+    windows = nothing_lost(fleet, run)
+    assert windows["late"] >= 15 and windows["fenced"] >= 10, windows
+    fleet.find("was given to others", "us-2")
+    assert "was given to others" not in fleet.log("eu-1")
+
+
+def test_region_is_cut_off(lab):
+    """For 20 s nothing passes between some agents and the rest. They go on with their load; what they
+    measured counts afterwards, all of it and once, unless others were given their load."""
+    net = Namespace(lab)
+    patient, strict = (Lab(lab.binary) for _ in range(2))
+    lab.closing += [patient.close, strict.close]
+    runs = []
+    for own, start in ((patient, start_patient), (strict, start_strict)):
+        fleet, proc = start(own, net)
+        runs.append((fleet, proc, fleet.wait_phase("running")))
     time.sleep(1.5)
     net.link("down")
     time.sleep(20)
-    assert run_of(fleet, run)["phase"] == "running"
+    for fleet, _, run in runs:
+        assert run_of(fleet, run)["phase"] == "running"
+    fleet, _, run = runs[1]
+    said = kinds(fleet, run)
+    assert said.count("agent-lost") == 2 and "load-restored" in said, said
     net.link("up")
+    fleet, proc, run = runs[0]
     out, _ = finish(proc)
     assert iterations(out) == 1251, out
     windows = nothing_lost(fleet, run)
-    assert windows["late"] >= 20, windows
+    assert windows["late"] >= 20 and "agent-lost" not in kinds(fleet, run), windows
+    fleet, proc, run = runs[1]
+    out, _ = finish(proc)
+    check_strict(strict, fleet, run, out)
 
 
 def percentile(values, q):
