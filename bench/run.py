@@ -278,6 +278,15 @@ def fleet_restore(_target):
 
 
 @case
+def fleet_abort(_target):
+    """seconds from exec.test.abort() on one agent of six until none begins anything"""
+    seconds = live.stopped_after()
+    show("fleet_abort", f"{statistics.median(seconds):.2f} s from an abort to the last begin on 6 agents "
+         f"(median of {len(seconds)}, worst {max(seconds):.2f})",
+         median_s=statistics.median(seconds), max_s=max(seconds))
+
+
+@case
 def fleet_bytes(target):
     """bytes that an agent sends to NATS and receives per second: idle, and with 50 requests a second"""
     idle, busy = live.traffic(target.plain)

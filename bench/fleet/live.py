@@ -126,6 +126,39 @@ def restore(runs=2, kills=3, rate=200):
     return found
 
 
+ABORTS = """
+import exec from 'k6/execution';
+import { Counter } from 'k6/metrics';
+import { sleep } from 'k6';
+const began = new Counter('began');
+export const options = { vus: 12, duration: '60s' };
+export default function () {
+  began.add(1, { run: __ENV.RUN });
+  if (exec.vu.idInTest === 5 && __ITER === 100) exec.test.abort();
+  sleep(0.01);
+}
+"""
+
+
+def stopped_after(runs=5):
+    """Seconds from exec.test.abort() on one of 6 agents to the last begin of an iteration anywhere."""
+    with lab() as it:
+        fleet = it.fleet()
+        files = agents_with_samples(fleet, ("us", "eu", "ap"), 2)
+        script = it.file("abort.js", ABORTS)
+        for run in range(runs):
+            result = fleet.gale(script, "--quiet", "-e", f"RUN={run}", "--regions",
+                                "us=1/2,eu=1/2,ap=1/2")
+            assert result.code == 108, result.text
+        stop(fleet)
+        last = [{} for _ in range(runs)]
+        for name, path in files.items():
+            for run, at in began(path):
+                last[int(run)][name] = max(at, last[int(run)].get(name, at))
+    # The agent that aborts stops at once: it is the first to begin nothing more.
+    return [max(f.values()) - min(f.values()) for f in last]
+
+
 @contextlib.contextmanager
 def nats(folder):
     """A nats-server that counts; yields its address and what it answers with."""

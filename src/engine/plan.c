@@ -290,7 +290,7 @@ uint64_t plan_iterations(const struct scenario *s, const struct segment *segment
         segment_by_vus(segment, s->vus, numbering);
         return segment_scale(numbering, s->iterations);
     case EXECUTOR_PER_VU_ITERATIONS:
-        segment_copy(numbering, segment);
+        segment_by_vus(segment, s->vus, numbering); /* as many numbers as iterations: no gaps */
         return segment_scale(segment, s->vus) * s->iterations;
     default:
         segment_copy(numbering, segment);

@@ -44,34 +44,83 @@ def nothing_lost(fleet, run):
     return windows
 
 
-def test_executors_do_what_a_local_run_does(lab):
-    """Six agents in three regions together make the iterations, requests and checks of one."""
-    base = lab.shop()
-    fleet = lab.fleet().with_regions(us=2, eu=2, ap=2)
-    script = lab.file("exact.js", """
+SEEDED = """
+import exec from 'k6/execution';
 import http from 'k6/http';
-import { check } from 'k6';
+import { check, randomSeed } from 'k6';
+import { Trend } from 'k6/metrics';
+const sizes = new Trend('sizes');
 export const options = { scenarios: {
   shared: { executor: 'shared-iterations', vus: 11, iterations: 97 },
   per_vu: { executor: 'per-vu-iterations', vus: 7, iterations: 13 },
-  rate: { executor: 'constant-arrival-rate', rate: 41, duration: '4s', preAllocatedVUs: 30 },
+  rate: { executor: 'constant-arrival-rate', rate: 141, duration: '4s', preAllocatedVUs: 30 },
 } };
 export default function () {
-  const res = http.get(`${__ENV.BASE}/products`);
-  check(res, { 'status is 200': (r) => r.status === 200 });
+  randomSeed(exec.scenario.iterationInTest + 1); // the same iteration does the same everywhere
+  const requests = 1 + Math.floor(Math.random() * 3);
+  for (let i = 0; i < requests; i++) {
+    const res = http.get(`${__ENV.BASE}/products`);
+    check(res, { 'status is 200': (r) => r.status === 200 });
+    check(Math.random(), { 'a chance': (chance) => chance < 0.9 });
+    sizes.add(Math.exp(10 * Math.random()));
+  }
 }
-""")
-    counts = []
+"""
+
+
+def percentile(values, q):
+    """k6's rule: between the two nearest, by distance."""
+    at = (len(values) - 1) * q
+    low = int(at)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (values[high] - values[low]) * (at - low)
+
+
+def test_seeded_run_is_the_same_on_a_fleet(lab):
+    """Six agents in three regions together make the iterations, requests and checks of one, to the
+    last one; percentiles are those of every sample, which each agent writes by --out json."""
+    base = lab.shop()
+    fleet = lab.fleet()
+    files = []
+    for region in ("us", "eu", "ap"):
+        for i in (1, 2):
+            files.append(lab.dir / f"{region}-{i}.json")
+            fleet.agent(region, f"{region}-{i}", "--out", f"json={files[-1]}")
+    fleet.wait_ready(6)
+    script = lab.file("seeded.js", SEEDED)
+    summaries = []
     for where in (["--fleet", fleet.url, "--regions", "us=50%/2,eu=30%/2,ap=20%/2"], []):
-        path = lab.dir / f"summary-{len(counts)}.json"
-        result = lab.gale("run", "--quiet", "-e", f"BASE={base}", *where,
-                          "--summary-export", path, script)
+        path = lab.dir / f"summary-{len(summaries)}.json"
+        result = lab.gale("run", "--quiet", "-e", f"BASE={base}", *where, "--summary-export", path,
+                          "--summary-trend-stats", "med,p(90),p(95),p(99),p(99.9),min,max", script)
         assert result.code == 0, result.text
-        m = json.loads(path.read_text())["metrics"]
-        counts.append((m["iterations"]["count"], m["http_reqs"]["count"], m["checks"]["passes"],
-                       m["checks"]["fails"], m.get("dropped_iterations", {}).get("count", 0)))
-    assert counts[0] == counts[1], counts
-    assert counts[0][0] == 97 + 7 * 13 + 4 * 41 + 1 or counts[0][0] == 97 + 7 * 13 + 4 * 41, counts
+        summaries.append(json.loads(path.read_text())["metrics"])
+    on_fleet, local = ((m["iterations"]["count"], m["http_reqs"]["count"], m["checks"]["passes"],
+                        m["checks"]["fails"], m.get("dropped_iterations", {}).get("count", 0))
+                       for m in summaries)
+    assert on_fleet == local and local[3] > 50, (on_fleet, local)
+    assert local[0] in (97 + 7 * 13 + 4 * 141, 97 + 7 * 13 + 4 * 141 + 1) and local[4] == 0, local
+    for agent in fleet.agents.values():
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(timeout=20) == 0
+    for metric in ("http_req_duration", "http_req_waiting", "iteration_duration", "sizes"):
+        check_percentiles(files, metric, summaries[0][metric])
+    for name, value in summaries[1]["sizes"].items():
+        assert abs(summaries[0]["sizes"][name] - value) <= value / 1000, (name, summaries)
+
+
+def check_percentiles(files, metric, summary):
+    values = []
+    for file in files:
+        own = [point["data"]["value"] for point in map(json.loads, file.read_text().splitlines())
+               if point["type"] == "Point" and point["metric"] == metric]
+        assert own, f"{file.name} holds no samples"
+        values += own
+    values.sort()
+    for name, q in (("med", .5), ("p(90)", .9), ("p(95)", .95), ("p(99)", .99), ("p(99.9)", .999),
+                    ("min", 0), ("max", 1)):
+        exact = percentile(values, q)
+        assert abs(summary[name] - exact) <= exact / 1000, (metric, name, exact, summary)
 
 
 def test_leader_dies_in_mid_run(lab):
@@ -205,8 +254,8 @@ def test_slow_clock(lab):
     env = {"LD_PRELOAD": library, "FAKETIME": "-90", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     fleet.agent("eu", "eu-1", env=env)
     fleet.wait_ready(2)
-    fleet.wait("the offset", lambda: {a["id"]: a for a in fleet.get("/api/v1/agents")["items"]}[
-        "eu-1"]["clock_offset_ms"])
+    fleet.wait("the offsets", lambda: all(
+        a["clock_offset_ms"] is not None for a in fleet.get("/api/v1/agents")["items"]))
     offsets = {a["id"]: a["clock_offset_ms"] for a in fleet.get("/api/v1/agents")["items"]}
     assert 89000 < offsets["eu-1"] < 91000 and abs(offsets["us-1"]) < 1000, offsets
     listed = lab.gale("fleet", "agents", "--fleet", fleet.url)
@@ -218,6 +267,79 @@ def test_slow_clock(lab):
     out, _ = finish(proc)
     assert iterations(out) == 251, out
     nothing_lost(fleet, run)
+    # Each second holds what both made in it: 25 each, but for those on its edges.
+
+    def stored():
+        series = fleet.get(f"/api/v1/runs/{run}/series?metric=iterations&agg=count&by=region&step=1")
+        seconds = {c["by"]: dict(zip(series["t"], values))
+                   for c, values in zip(series["columns"], series["values"])}
+        return seconds if sum(sum(v or 0 for v in s.values()) for s in seconds.values()) == 251 else None
+
+    seconds = fleet.wait("what is stored", stored)
+    for second in range(5):
+        assert all(15 <= seconds[region][second] <= 35 for region in ("us", "eu")), seconds
+
+
+ENOUGH = """
+import exec from 'k6/execution';
+import { sleep } from 'k6';
+import { Counter } from 'k6/metrics';
+const began = new Counter('began'), told = new Counter('told');
+export const options = {
+  thresholds: __ENV.HOW === 'threshold' ?
+    { began: [{ threshold: 'count<100', abortOnFail: true }] } : {},
+  scenarios: { s: { executor: 'constant-arrival-rate', rate: 60, duration: '60s',
+    preAllocatedVUs: 20, gracefulStop: '30s' } } };
+export default function () {
+  began.add(1, { how: __ENV.HOW });
+  if (__ENV.HOW === 'script' && __ENV.K6_CLOUDRUN_LOAD_ZONE === 'eu' &&
+      exec.scenario.iterationInTest > 100) {
+    told.add(1);
+    exec.test.abort('enough of it');
+  }
+  sleep(0.01);
+}
+"""
+
+
+def samples(path, metric):
+    """(seconds, tags) of each of a metric's samples."""
+    for line in path.read_text().splitlines():
+        point = json.loads(line)
+        if point["type"] == "Point" and point["metric"] == metric:
+            whole, fraction = point["data"]["time"].rstrip("Z").split(".")
+            seconds = time.mktime(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
+            yield seconds + float(f"0.{fraction}"), point["data"]["tags"]
+
+
+def test_aborts_reach_everybody(lab):
+    """By the agents' own records: some seconds after the reason to stop nobody begins anything."""
+    fleet = lab.fleet()
+    files = []
+    for region in ("us", "eu", "ap"):
+        files.append(lab.dir / f"{region}.json")
+        fleet.agent(region, f"{region}-1", "--out", f"json={files[-1]}")
+    fleet.wait_ready(3)
+    script = lab.file("enough.js", ENOUGH)
+    for how, code, why in (("script", 108, "enough of it"), ("threshold", 99, "began")):
+        result = fleet.gale(script, "--quiet", "-e", f"HOW={how}", "--regions", "us,eu,ap")
+        assert result.code == code and why in result.stderr, result.text
+        nothing_lost(fleet, fleet.run_id())
+    for agent in fleet.agents.values():
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(timeout=20) == 0
+    began = {"script": [], "threshold": []}
+    for file in files:
+        own = list(samples(file, "began"))
+        for how, times in began.items():
+            mine = [at for at, tags in own if tags["how"] == how]
+            assert mine, (file, how)
+            times += mine
+    reasons = {"script": min(at for file in files for at, _ in samples(file, "told")),
+               "threshold": sorted(began["threshold"])[99]}
+    for how, reason in reasons.items():
+        # It is two seconds where nothing else keeps the machine; the test would go on for 58.
+        assert max(began[how]) - reason < 10, (how, max(began[how]) - reason)
 
 
 def mounted(lab, name, size):
@@ -439,40 +561,3 @@ def test_region_is_cut_off(lab):
     fleet, proc, run = runs[1]
     out, _ = finish(proc)
     check_strict(strict, fleet, run, out)
-
-
-def percentile(values, q):
-    """k6's rule: between the two nearest, by distance."""
-    at = (len(values) - 1) * q
-    low = int(at)
-    high = min(low + 1, len(values) - 1)
-    return values[low] + (values[high] - values[low]) * (at - low)
-
-
-def test_percentiles_are_those_of_all_samples(lab):
-    """Merged histograms against every raw sample, which each agent writes by --out json."""
-    base = lab.shop()
-    fleet = lab.fleet()
-    files = []
-    for region in ("us", "eu", "ap"):
-        for i in (1, 2):
-            files.append(lab.dir / f"{region}-{i}.json")
-            fleet.agent(region, f"{region}-{i}", "--out", f"json={files[-1]}")
-    fleet.wait_ready(6)
-    path = lab.dir / "summary.json"
-    result = fleet.gale(lab.file("loop.js", LOOP % (200, 4)), "-e", f"BASE={base}", "--regions",
-                        "us=50%/2,eu=30%/2,ap=20%/2", "--quiet", "--summary-export", path,
-                        "--summary-trend-stats", "med,p(90),p(95),p(99),min,max")
-    assert result.code == 0, result.text
-    values = []
-    for file in files:
-        own = [point["data"]["value"] for point in map(json.loads, file.read_text().splitlines())
-               if point["type"] == "Point" and point["metric"] == "http_req_duration"]
-        assert own, f"{file.name} holds no samples"
-        values += own
-    values.sort()
-    m = json.loads(path.read_text())["metrics"]
-    assert len(values) == m["http_reqs"]["count"], (len(values), m["http_reqs"])
-    for name, q in (("med", .5), ("p(90)", .9), ("p(95)", .95), ("p(99)", .99), ("min", 0), ("max", 1)):
-        exact = percentile(values, q)
-        assert abs(m["http_req_duration"][name] - exact) <= exact / 1000, (name, exact, m)

@@ -96,6 +96,22 @@ static struct made made_of(const struct scenario *s, const struct segment *segme
     return made;
 }
 
+/* Notes which numbers the part's iterations have: each is given once, from 0 without gaps. */
+static void note_numbers(const struct scenario *s, const struct segment *segment, bool *given,
+                         uint64_t total)
+{
+    struct segment numbering;
+    uint64_t count = plan_iterations(s, segment, &numbering);
+
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t number = segment_index(&numbering, i);
+
+        CHECK(number < total && !given[number]);
+        given[number] = true;
+    }
+    segment_deinit(&numbering);
+}
+
 static void check_whole(const struct scenario_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -103,15 +119,18 @@ static void check_whole(const struct scenario_list *list)
         struct segment whole;
         struct made want;
         struct made sum = {0};
+        bool *given;
 
         segment_init(&whole);
         want = made_of(s, &whole);
+        given = mem_calloc(want.iterations + 1, sizeof *given);
         for (size_t j = 0; j < plan.count; j++) {
             struct segment segment;
             struct made made;
 
             plan_path_segment(plan.parts[j].path, plan.parts[j].depth, &segment);
             made = made_of(s, &segment);
+            note_numbers(s, &segment, given, want.iterations);
             sum.vus += made.vus;
             sum.max_vus += made.max_vus;
             sum.iterations += made.iterations;
@@ -122,6 +141,7 @@ static void check_whole(const struct scenario_list *list)
         CHECK_EQ(sum.max_vus, want.max_vus);
         CHECK_EQ(sum.iterations, want.iterations);
         CHECK_EQ(sum.arrivals, want.arrivals);
+        mem_free(given);
         segment_deinit(&whole);
     }
 }
