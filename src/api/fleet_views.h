@@ -28,6 +28,7 @@ double view_share(const struct fleet_part *part); /* its region's, in percent */
 /* Plan: which agents run what. */
 json_t *view_plan(const struct controller *c, const struct fleet_plan *plan,
                   const struct prepared *prepared, bool per_region);
+json_t *view_found(const struct prepared *prepared); /* what is in a script: found_view.c */
 /* RunAgent: all that took part, {"items": [...]}. */
 json_t *view_run_agents(const struct controller *c, const struct fleet_run *r);
 

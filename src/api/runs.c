@@ -1,37 +1,63 @@
-/* Runs: those in the controller's memory as they are now, the others as the store has them. */
+/* Stopping, following and changing runs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/body.h"
 #include "api/call.h"
 #include "api/fleet_live.h"
 #include "api/fleet_views.h"
-#include "api/stored.h"
+#include "api/stored_internal.h"
+#include "base/err.h"
 #include "engine/run.h"
 #include "fleet/controller.h"
+#include "store/run.h"
+
+enum { MAX_REASON = 1000 };
 
 static struct fleet_run *find(const struct api_call *call)
 {
     return controller_find_run(call->context->config.controller, call_param(call, "run"));
 }
 
+/* --- stopping ------------------------------------------------------------------------------- */
+
+static void stop(struct api_call *call, struct fleet_run *run, const json_t *body)
+{
+    static const struct body_field fields[] = {
+        {.name = "reason", .kind = BODY_TEXT, .max = MAX_REASON},
+    };
+    struct diag d = DIAG_INIT;
+    int err = body_check(body, fields, COUNT_OF(fields), &d);
+
+    if (err) {
+        stored_refuse(call->request, err, &d);
+    } else {
+        if (!fleet_run_is_over(run) && !json_object_get(fleet_run_extra(run), "stopped_by")) {
+            fleet_run_set_extra(run, "stopped_by", json_string(call->caller.name));
+            controller_stop_run(call->context->config.controller, run, RUN_ABORT_SIGNAL,
+                                body_text(body, "reason", NULL));
+        }
+        api_answer_json(call->request, 202, view_run(run));
+    }
+    diag_deinit(&d);
+}
+
+static void accept_stop(struct stored *q)
+{
+    q->status = 202;
+}
+
+/* One that has ended, or is being stopped, stays as it is. */
 void runs_stop(struct api_call *call)
 {
     struct fleet_run *run = find(call);
-    json_t *body;
+    json_t *body = call_json(call);
 
-    if (!run) {
-        call_not_found(call, "run", call_param(call, "run"));
-        return;
-    }
-    if (fleet_run_is_over(run)) {
-        api_problem(call->request, 409, "/problems/run-ended", "Run ended", "Run %s has ended",
-                    fleet_run_id(run));
-        return;
-    }
-    body = call_json(call);
-    if (!body)
-        return;
-    controller_stop_run(call->context->config.controller, run, RUN_ABORT_SIGNAL,
-                        json_string_value(json_object_get(body, "reason")));
+    if (body && run)
+        stop(call, run, body);
+    else if (body)
+        stored_start(call, stored_read_run, accept_stop);
     json_decref(body);
-    api_answer_json(call->request, 202, view_run(run));
 }
 
 void runs_follow(struct api_call *call)
@@ -42,4 +68,93 @@ void runs_follow(struct api_call *call)
         fleet_lives_add(call->context->lives, run, call->request);
     else
         call_not_found(call, "live run", call_param(call, "run"));
+}
+
+/* --- what people say of it ------------------------------------------------------------------ */
+
+static const struct body_field update_fields[] = {
+    {.name = "name", .kind = BODY_TEXT, .max = 200},
+    {.name = "notes", .kind = BODY_TEXT, .max = 10000},
+    {.name = "labels", .kind = BODY_TEXTS, .max = 50, .each = 200},
+};
+
+static int update(struct store *s, void *arg, struct diag *d)
+{
+    struct stored *q = arg;
+    const json_t *body = q->body;
+    const json_t *labels = json_object_get(body, "labels");
+    char *text = labels ? json_dumps(labels, JSON_COMPACT) : NULL;
+    int err = body_check(body, update_fields, COUNT_OF(update_fields), d);
+
+    if (err == 0 && json_object_size(body) == 0)
+        err = diag_set(d, ERR_INVALID, "nothing to change: give name, notes or labels");
+    if (err == 0)
+        err = store_update_run(s, stored_path(q, "run"), body_text(body, "name", NULL),
+                               body_text(body, "notes", NULL), text, d);
+    free(text);
+    return err ? err : stored_read_run(s, q, d);
+}
+
+/* One that lives is known by it too: its record on the bus, and whoever follows it. */
+static void tell_living(struct stored *q)
+{
+    struct fleet_run *run =
+        controller_find_run(q->context.config.controller, stored_path(q, "run"));
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(q->body, key, value)
+    {
+        if (run)
+            fleet_run_set_extra(run, key, json_incref(value));
+    }
+    stored_finish_run(q);
+}
+
+void runs_update(struct api_call *call)
+{
+    stored_write(call, update, tell_living);
+}
+
+static int set_baseline(struct store *s, void *arg, struct diag *d)
+{
+    struct stored *q = arg;
+
+    q->status = 204;
+    return store_set_baseline(s, stored_path(q, "run"),
+                              strcmp(q->route->operation, "setBaseline") == 0, d);
+}
+
+void runs_set_baseline(struct api_call *call)
+{
+    stored_write(call, set_baseline, NULL);
+}
+
+void runs_clear_baseline(struct api_call *call)
+{
+    stored_write(call, set_baseline, NULL);
+}
+
+/* --- deleting ------------------------------------------------------------------------------- */
+
+static int delete_run(struct store *s, void *arg, struct diag *d)
+{
+    struct stored *q = arg;
+
+    q->status = 204;
+    return store_delete_run(s, stored_path(q, "run"), d);
+}
+
+static void forget(struct stored *q)
+{
+    struct controller *c = q->context.config.controller;
+    struct fleet_run *run = controller_find_run(c, stored_path(q, "run"));
+
+    if (run && fleet_run_is_over(run))
+        controller_forget_run(c, run);
+}
+
+void runs_delete(struct api_call *call)
+{
+    stored_write(call, delete_run, forget);
 }

@@ -1,147 +1,331 @@
-/* Starting a run. The script is read on a fiber: that may take seconds. */
+/* Plans and new runs. The script is read on a fiber: that may take seconds. */
 #include <string.h>
 
-#include "api/call.h"
 #include "api/fleet_views.h"
+#include "api/keeper.h"
+#include "api/keeper_op.h"
+#include "api/run_spec.h"
+#include "api/script_work.h"
+#include "api/server.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "fleet/controller.h"
 #include "loop/fiber.h"
-#include "loop/offload.h"
-
-enum { TAR_MAGIC_AT = 257, TAR_MAGIC_LEN = 5 };
+#include "store/run.h"
 
 struct creation {
-    struct api_context context;
-    struct api_request *request; /* NULL: the client has left */
-    char *name;
-    struct str input; /* owned */
-    struct run_request wanted;
-    char *mode;
-    struct diag diag;
-    int code;
+    struct stored *q;
+    struct script_work work;
+    json_t *spec; /* RunCreate, as it was asked for; owned */
+    struct shares shares;
+    char test[SHORT_ID_SIZE];
+    const char *test_name; /* in the arena */
+    int64_t version;
+    const char *rerun_of;     /* NULL: of none */
+    const char *summary_mode; /* NULL: the usual */
+    bool without_thresholds;
 };
 
 static void free_creation(struct creation *c)
 {
-    mem_free(c->name);
-    mem_free((void *)(uintptr_t)c->input.ptr);
-    mem_free(c->mode);
-    diag_deinit(&c->diag);
+    script_work_deinit(&c->work);
+    shares_deinit(&c->shares);
+    json_decref(c->spec);
+    stored_free(c->q);
     mem_free(c);
 }
 
-static void on_gone(void *arg)
-{
-    ((struct creation *)arg)->request = NULL;
-}
+/* --- the test and its script ---------------------------------------------------------------- */
 
-static void prepare_offloaded(void *arg)
+static void note_test(void *arg, const struct store_test *t)
 {
     struct creation *c = arg;
-    const struct preparer *preparer = controller_preparer(c->context.config.controller);
 
-    const struct upload upload = {.name = c->name, .input = c->input};
+    c->test_name = arena_strdup(&c->q->arena, t->name);
+}
 
-    c->code = preparer->prepare(preparer->arg, &upload, &c->wanted.prepared, &c->diag);
+static void note_version(void *arg, const struct store_version *v)
+{
+    struct creation *c = arg;
+
+    c->version = v->version;
+    c->work.name = arena_strdup(&c->q->arena, v->filename);
+}
+
+static void note_content(void *arg, struct str content)
+{
+    struct creation *c = arg;
+
+    c->work.input = str_from(mem_dup(content.ptr, content.len), content.len);
+}
+
+static int read_test(struct store *s, void *arg, struct diag *d)
+{
+    struct creation *c = arg;
+    int err = store_get_test(s, c->test, note_test, c, d);
+
+    if (err == 0)
+        err = store_get_version(s, c->test, c->version, note_version, c, d);
+    return err ? err : store_get_content(s, c->test, c->version, note_content, c, d);
+}
+
+/* An archive that comes without a test belongs to the one of its name. */
+static int write_test(struct store *s, void *arg, struct diag *d)
+{
+    struct creation *c = arg;
+    struct store_version version;
+    int err = keep_find_test(s, c->work.name, clock_wall(), c->test, d);
+
+    script_version(&c->q->arena, &c->work, &version);
+    version.test = c->test;
+    version.created_by = c->q->caller;
+    if (err == 0)
+        err = store_add_version(s, &version, c->work.input, &c->version, d);
+    c->test_name = c->work.name;
+    return err < 0 ? err : 0;
+}
+
+/* --- the same again ------------------------------------------------------------------------- */
+
+static void note_run(void *arg, const struct store_run *run)
+{
+    struct creation *c = arg;
+    json_t *spec = json_loads(run->spec ? run->spec : "{}", 0, NULL);
+    json_t *labels = json_loads(run->labels ? run->labels : "{}", 0, NULL);
+
+    c->spec = spec ? spec : json_object();
+    json_object_set_new(c->spec, "test", json_string(run->test));
+    json_object_set_new(c->spec, "version", json_integer(run->version));
+    json_object_set_new(c->spec, "name", json_string(run->name));
+    json_object_set_new(c->spec, "labels", labels ? labels : json_object());
+    json_object_del(c->spec, "notes");
+    c->rerun_of = arena_strdup(&c->q->arena, run->id);
+}
+
+static int read_old(struct store *s, void *arg, struct diag *d)
+{
+    struct creation *c = arg;
+
+    return store_get_run(s, stored_path(c->q, "run"), note_run, c, d);
+}
+
+/* --- the run -------------------------------------------------------------------------------- */
+
+static void copy_field(json_t *to, const json_t *from, const char *key)
+{
+    json_t *value = json_object_get(from, key);
+
+    if (value)
+        json_object_set(to, key, value);
+}
+
+static json_t *extra_of(const struct creation *c)
+{
+    json_t *extra = json_pack("{s:{s:s, s:s, s:I}, s:s, s:s, s:O}", "test", "id", c->test, "name",
+                              c->test_name, "version", (json_int_t)c->version, "name", c->test_name,
+                              "created_by", c->q->caller, "spec", c->spec);
+
+    copy_field(extra, c->spec, "name");
+    copy_field(extra, c->spec, "notes");
+    copy_field(extra, c->spec, "labels");
+    if (c->rerun_of)
+        json_object_set_new(extra, "rerun_of", json_string(c->rerun_of));
+    return extra;
+}
+
+static void refuse_plan(struct api_request *r, int err, const struct diag *d)
+{
+    const char *message = d->message ? d->message : err_text(err);
+    json_t *more;
+
+    if (err == ERR_UNSUPPORTED) {
+        api_problem(r, 503, "/problems/not-ready", "Not ready", "%s", message);
+        return;
+    }
+    more = json_pack("{s:o}", "refusal", run_spec_refusal(message));
+    api_problem_with(r, 422, "/problems/plan-refused", "The plan was refused", more, "%s", message);
+}
+
+static void preview(struct creation *c)
+{
+    struct controller *controller = c->q->context.config.controller;
+    struct fleet_plan plan;
+    struct diag d = DIAG_INIT;
+    int err = controller_plan(controller, c->work.prepared, &c->shares, &plan, &d);
+
+    if (err) {
+        refuse_plan(c->q->request, err, &d);
+    } else {
+        c->q->json = view_plan(controller, &plan, c->work.prepared, c->shares.per_region);
+        stored_answer(c->q);
+        fleet_plan_deinit(&plan);
+    }
+    diag_deinit(&d);
 }
 
 static void start_run(struct creation *c)
 {
+    struct stored *q = c->q;
+    const char *lost = json_string_value(json_object_get(c->spec, "on_region_lost"));
+    struct run_request wanted = {
+        .prepared = c->work.prepared,
+        .shares = c->shares,
+        .on_loss = lost && strcmp(lost, "abort") == 0 ? LOSS_ABORT : LOSS_CONTINUE,
+        .summary_mode = c->summary_mode,
+        .without_thresholds = c->without_thresholds,
+        .extra = extra_of(c),
+    };
     struct fleet_run *run = NULL;
-    int err = controller_run(c->context.config.controller, &c->wanted, &run, &c->diag);
-    const char *message = c->diag.message ? c->diag.message : err_text(err);
-    char *location;
+    struct diag d = DIAG_INIT;
+    int err;
 
-    if (!c->request)
-        return; /* it runs all the same: who asked may look for it */
-    if (err == ERR_UNSUPPORTED) {
-        api_problem(c->request, 503, "/problems/not-ready", "Not ready", "%s", message);
-    } else if (err) {
-        api_problem(c->request, 422, "/problems/plan-refused", "The plan was refused", "%s",
-                    message);
-    } else {
-        location = mem_printf("/api/v1/runs/%s", fleet_run_id(run));
-        api_add_header(c->request, "Location", location);
-        api_answer_json(c->request, 201, view_run(run));
-        mem_free(location);
+    c->work.prepared = NULL; /* they are taken over */
+    c->shares = (struct shares){.list = NULL};
+    err = controller_run(q->context.config.controller, &wanted, &run, &d);
+    if (q->request && err) {
+        refuse_plan(q->request, err, &d);
+    } else if (q->request) { /* else it runs all the same: who asked may look for it */
+        q->location = arena_printf(&q->arena, "/api/v1/runs/%s", fleet_run_id(run));
+        q->status = 201;
+        q->json = view_run(run);
+        stored_answer(q);
     }
+    diag_deinit(&d);
+}
+
+/* --- in turn -------------------------------------------------------------------------------- */
+
+static bool is_about(const struct creation *c, const char *operation)
+{
+    return strcmp(c->q->route->operation, operation) == 0;
+}
+
+/* A spec that names a test: checked, with its script. */
+YIELDS static int take_spec(struct creation *c, struct diag *d)
+{
+    struct keeper *keeper = c->q->context.config.keeper;
+    int err = 0;
+
+    if (is_about(c, "rerunRun"))
+        err = keeper_read(keeper, read_old, c, d);
+    else
+        c->spec = json_incref(c->q->body);
+    if (err == 0 && is_about(c, "rerunRun"))
+        err = run_spec_change(c->spec, c->q->body, d);
+    if (err == 0)
+        err = run_spec_check(c->spec, &c->shares, &c->version, d);
+    if (err)
+        return err;
+    snprintf(c->test, sizeof c->test, "%s", json_string_value(json_object_get(c->spec, "test")));
+    return keeper_read(keeper, read_test, c, d);
+}
+
+/* ERR_INVALID with nothing in `d` when it is the script. */
+YIELDS static int prepare(struct creation *c, struct diag *d)
+{
+    bool brings_script = c->work.input.ptr != NULL;
+    int err = brings_script ? 0 : take_spec(c, d);
+
+    if (err)
+        return err;
+    c->work.env = json_object_get(c->spec, "env");
+    c->work.changes = brings_script ? NULL : c->spec;
+    err = script_read(c->q->context.config.controller, &c->work);
+    if (err == 0 && brings_script)
+        err = keeper_write(c->q->context.config.keeper, write_test, c, d);
+    if (err == 0)
+        json_object_set_new(c->spec, "version", json_integer(c->version));
+    return err;
 }
 
 static void create_fiber(void *arg)
 {
     struct creation *c = arg;
+    struct diag d = DIAG_INIT;
+    int err = prepare(c, &d);
 
-    offload_run(prepare_offloaded, c);
-    if (c->code == 0) {
-        const char *name = json_string_value(json_object_get(c->wanted.extra, "name"));
-
-        if (name) { /* not that of the archive it came in */
-            mem_free(c->wanted.prepared->name);
-            c->wanted.prepared->name = mem_strdup(name);
-        }
+    if (c->q->request && err && c->work.code)
+        script_refuse(c->q->request, &c->work);
+    else if (c->q->request && err)
+        stored_refuse(c->q->request, err, &d);
+    else if (err == 0 && !is_about(c, "previewPlan"))
         start_run(c);
-    } else {
-        shares_deinit(&c->wanted.shares);
-        if (c->request)
-            api_problem(c->request, 422, "/problems/invalid-script", "Invalid script", "%s",
-                        c->diag.message ? c->diag.message : "it could not be read");
-    }
+    else if (c->q->request)
+        preview(c);
+    diag_deinit(&d);
     free_creation(c);
 }
 
-static int read_wanted(const struct api_call *call, struct run_request *out, struct diag *d)
+static struct creation *begin(struct api_call *call)
 {
-    const char *regions = call_query(call, "regions");
-    const char *load = call_query(call, "load");
-    const char *lost = call_query(call, "on_region_lost");
-    bool per_region = load && strcmp(load, "per-region") == 0;
+    struct creation *c = mem_zalloc(sizeof *c);
 
-    if (load && !per_region && strcmp(load, "total") != 0)
-        return diag_set(d, ERR_INVALID, "load: '%s' is none: total or per-region", load);
-    if (lost && strcmp(lost, "continue") != 0 && strcmp(lost, "abort") != 0)
-        return diag_set(d, ERR_INVALID, "on_region_lost: '%s' is none: continue or abort", lost);
-    *out = (struct run_request){
-        .on_loss = lost && strcmp(lost, "abort") == 0 ? LOSS_ABORT : LOSS_CONTINUE,
-        .without_thresholds = call_query(call, "no_thresholds") != NULL,
-    };
-    out->shares.per_region = per_region;
-    if (!regions)
-        return 0;
-    return shares_parse(str_of(regions), per_region, &out->shares, d);
+    c->q = stored_new(call);
+    return c;
 }
 
-/* An archive is known by its content, whatever it was packed from. */
-static char *input_name(struct str body, const char *name)
+/* --- handlers ------------------------------------------------------------------------------- */
+
+static void start_with_spec(struct api_call *call)
 {
-    if (body.len > TAR_MAGIC_AT + TAR_MAGIC_LEN &&
-        memcmp(body.ptr + TAR_MAGIC_AT, "ustar", TAR_MAGIC_LEN) == 0)
-        return mem_printf("%s.tar", name ? name : "archive");
-    return mem_strdup(name ? name : "script.js");
+    json_t *body = call_json(call);
+    struct creation *c;
+
+    if (!body)
+        return;
+    c = begin(call);
+    c->q->body = body;
+    fiber_start(call->context->config.loop, create_fiber, c);
+}
+
+/* A script or an archive, as `gale run --fleet` sends it, with what else is said in the query. */
+static void start_with_script(struct api_call *call)
+{
+    struct str body = api_body(call->request);
+    const char *name = call_query(call, "filename");
+    struct creation *c = begin(call);
+    struct arena *a = &c->q->arena;
+    const char *mode = call_query(call, "summary_mode");
+    struct diag d = DIAG_INIT;
+    int err = 0;
+
+    if (body.len == 0)
+        err = diag_set(&d, ERR_INVALID, "the body must be a script or an archive (.tar)");
+    else if (name && !script_name_is_valid(name))
+        err = diag_set(&d, ERR_INVALID, "filename: 1 to 200 characters, no directories");
+    else
+        err = run_spec_of_query(call, &c->shares, &c->spec, &d);
+    if (err) {
+        stored_refuse(call->request, err, &d);
+        api_on_gone(call->request, NULL, NULL);
+        free_creation(c);
+    } else {
+        c->work.input = str_from(mem_dup(body.ptr, body.len), body.len);
+        c->work.name = script_name(a, body, name);
+        c->summary_mode = mode ? arena_strdup(a, mode) : NULL;
+        c->without_thresholds = call_query(call, "no_thresholds") != NULL;
+        fiber_start(call->context->config.loop, create_fiber, c);
+    }
+    diag_deinit(&d);
 }
 
 void runs_create(struct api_call *call)
 {
-    const char *mode = call_query(call, "summary_mode");
-    const char *name = call_query(call, "filename");
-    struct creation *c = mem_zalloc(sizeof *c);
-    struct str body = api_body(call->request);
+    const char *type = api_header(call->request, "Content-Type");
 
-    c->context = *call->context;
-    if (body.len == 0)
-        diag_set(&c->diag, ERR_INVALID, "the body must be a script or an archive (.tar)");
-    if (c->diag.message || read_wanted(call, &c->wanted, &c->diag)) {
-        call_invalid(call, "%s", c->diag.message);
-        free_creation(c);
-        return;
-    }
-    c->name = input_name(body, name);
-    c->input = str_from(mem_dup(body.ptr, body.len), body.len);
-    c->mode = mem_strdup(mode);
-    c->wanted.summary_mode = c->mode;
-    if (name)
-        c->wanted.extra = json_pack("{s:s}", "name", name);
-    c->request = call->request;
-    api_on_gone(call->request, on_gone, c);
-    fiber_start(call->context->config.loop, create_fiber, c);
+    if (type && strncmp(type, "application/json", 16) == 0)
+        start_with_spec(call);
+    else
+        start_with_script(call);
+}
+
+void runs_rerun(struct api_call *call)
+{
+    start_with_spec(call);
+}
+
+void plans_preview(struct api_call *call)
+{
+    start_with_spec(call);
 }

@@ -222,25 +222,49 @@ void api_answer_json(struct api_request *r, unsigned status, json_t *json)
     mem_free(text);
 }
 
+/* The detail may be no UTF-8: json_text says it all the same. */
+static void answer_problem(struct api_request *r, json_t *json, const char *detail)
+{
+    char *text;
+
+    json_object_set_new(json, "detail", json_string_nocheck(detail));
+    text = json_text(json, 0);
+    api_answer(r, (unsigned)json_integer_value(json_object_get(json, "status")),
+               "application/problem+json", str_of(text));
+    json_decref(json);
+    mem_free(text);
+}
+
+static json_t *problem_json(unsigned status, const char *type, const char *title)
+{
+    return json_pack("{s:s, s:s, s:i}", "type", type, "title", title, "status", (int)status);
+}
+
 void api_problem(struct api_request *r, unsigned status, const char *type, const char *title,
                  const char *fmt, ...)
 {
     char detail[4096];
-    json_t *json;
-    char *text;
     va_list args;
 
     va_start(args, fmt);
     vsnprintf(detail, sizeof detail, fmt, args);
     va_end(args);
-    json = json_pack("{s:s, s:s, s:i, s:s+}", "type", type, "title", title, "status", (int)status,
-                     "detail", detail, "");
-    if (!json) /* the detail is no UTF-8 */
-        json = json_pack("{s:s, s:s, s:i}", "type", type, "title", title, "status", (int)status);
-    text = json_text(json, 0);
-    api_answer(r, status, "application/problem+json", str_of(text));
-    json_decref(json);
-    mem_free(text);
+    answer_problem(r, problem_json(status, type, title), detail);
+}
+
+void api_problem_with(struct api_request *r, unsigned status, const char *type, const char *title,
+                      json_t *more, const char *fmt, ...)
+{
+    json_t *json = problem_json(status, type, title);
+    char detail[4096];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(detail, sizeof detail, fmt, args);
+    va_end(args);
+    json_object_update(json, more);
+    json_decref(more);
+    answer_problem(r, json, detail);
 }
 
 void api_on_gone(struct api_request *r, void (*gone)(void *arg), void *arg)

@@ -63,6 +63,10 @@ void api_answer_json(struct api_request *r, unsigned status, json_t *json);
 void api_problem(struct api_request *r, unsigned status, const char *type, const char *title,
                  const char *fmt, ...) PRINTF_LIKE(5, 6);
 
+/* The same with more members; takes `more`. */
+void api_problem_with(struct api_request *r, unsigned status, const char *type, const char *title,
+                      json_t *more, const char *fmt, ...) PRINTF_LIKE(6, 7);
+
 /* When the client leaves before it is answered: then the request must not be used any more. */
 void api_on_gone(struct api_request *r, void (*gone)(void *arg), void *arg);
 

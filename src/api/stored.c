@@ -173,6 +173,10 @@ void stored_refuse(struct api_request *r, int err, const struct diag *d)
         api_problem(r, 507, "/problems/store-full", "Store full", "%s", message);
     else if (err == ERR_NOT_FOUND)
         api_problem(r, 404, "/problems/not-found", "Not found", "%s", message);
+    else if (d->file) /* a place in the body */
+        api_problem_with(r, 400, "/problems/invalid-request", "Invalid request",
+                         json_pack("{s:[{s:s, s:s}]}", "errors", "at", d->file, "message", message),
+                         "%s", message);
     else if (err == ERR_INVALID || err == ERR_LIMIT)
         api_problem(r, 400, "/problems/invalid-request", "Invalid request", "%s", message);
     else

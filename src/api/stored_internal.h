@@ -66,6 +66,10 @@ void stored_regions(struct stored *q, struct store_where *where);
 /* "a,b" as a JSON array of texts; NULL stays NULL. */
 const char *stored_words(struct stored *q, const char *text);
 MUST_USE int stored_page(const struct stored *q, struct store_page *out, struct diag *d);
+/* A Test, or one of its versions, into q->json. */
+MUST_USE int stored_load_test(struct stored *q, struct store *s, const char *id, struct diag *d);
+MUST_USE int stored_load_version(struct stored *q, struct store *s, const char *test,
+                                 int64_t version, struct diag *d);
 /* Run: reads it; and how it goes now, on the loop. */
 MUST_USE int stored_read_run(struct store *s, void *arg, struct diag *d);
 void stored_finish_run(struct stored *q);

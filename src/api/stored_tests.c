@@ -90,6 +90,8 @@ static int read_tests(struct store *s, void *arg, struct diag *d)
     struct store_page page;
     int more = stored_page(q, &page, d);
 
+    if (more == 0)
+        more = stored_labels(q, &filter.labels, d);
     if (more)
         return more;
     q->json = json_array();
@@ -100,11 +102,20 @@ static int read_tests(struct store *s, void *arg, struct diag *d)
     return 0;
 }
 
+int stored_load_test(struct stored *q, struct store *s, const char *id, struct diag *d)
+{
+    return store_get_test(s, id, set_test, q, d);
+}
+
+int stored_load_version(struct stored *q, struct store *s, const char *test, int64_t version,
+                        struct diag *d)
+{
+    return store_get_version(s, test, version, set_version, q, d);
+}
+
 static int read_test(struct store *s, void *arg, struct diag *d)
 {
-    const struct stored *q = arg;
-
-    return store_get_test(s, stored_path(q, "test"), set_test, arg, d);
+    return stored_load_test(arg, s, stored_path(arg, "test"), d);
 }
 
 static int read_versions(struct store *s, void *arg, struct diag *d)
