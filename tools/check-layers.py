@@ -30,7 +30,7 @@ LAYERS = {
 
 # package headers: the folders that may see them
 PACKAGES = {
-    r"openssl/": ["net", "script", "proto", "output", "fleet", "cli"],
+    r"openssl/": ["net", "script", "proto", "output", "fleet", "api", "cli"],
     r"ares\.h": ["net"],
     r"nghttp2/": ["proto"],
     r"wslay/": ["proto"],

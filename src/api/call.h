@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "api/access.h"
 #include "api/fleet_api.h"
 #include "api/routes.h"
 #include "api/server.h"
@@ -17,14 +18,8 @@ struct fleet_lives;
 /* What handlers work on. It may be copied: all that it points to outlives every request. */
 struct api_context {
     struct fleet_api_config config;
-    struct fleet_lives *lives; /* ends with the server */
-};
-
-struct api_caller {
-    const char *id; /* of the token; "": none was needed */
-    const char *name;
-    enum api_role role;
-    const char *run; /* the only one that may be seen; NULL: all */
+    struct fleet_lives *lives;
+    struct access *access;
 };
 
 struct api_call {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/access.h"
 #include "api/call.h"
 #include "api/fleet_live.h"
 #include "api/static.h"
@@ -13,43 +14,51 @@ enum { MAX_BODY = 64 * 1024 * 1024, MAX_CONNECTIONS = 1024 };
 struct fleet_api {
     struct api_context context;
     struct api_server *server;
-    char *token;
+    char first_token[ACCESS_TEXT_SIZE];
 };
 
-/* Compares in constant time for its length. */
-static bool is_token(const char *got, const char *wanted)
+/* --- who may ------------------------------------------------------------------------------- */
+
+/* A share opens what is marked so, of its run. */
+static bool may_by_share(struct api_call *call)
 {
-    size_t len = strlen(wanted);
-    unsigned char differs = strlen(got) != len;
+    const char *run = route_value(call->route, &call->values, "run");
 
-    for (size_t i = 0; i < len && got[i]; i++)
-        differs |= (unsigned char)(got[i] ^ wanted[i]);
-    return !differs;
-}
-
-static bool is_known(const struct fleet_api *api, const struct api_request *r)
-{
-    const char *header = api_header(r, "Authorization");
-
-    if (!api->token)
+    if (!(call->route->flags & ROUTE_SHARE))
+        api_problem(call->request, 403, "/problems/forbidden", "Forbidden",
+                    "the link opens what run %s measured, and nothing else", call->caller.run);
+    else if (run && strcmp(run, call->caller.run) != 0)
+        call_not_found(call, "run", run);
+    else
         return true;
-    return header && strncmp(header, "Bearer ", 7) == 0 && is_token(header + 7, api->token);
+    return false;
 }
 
-static void unauthorized(struct api_request *r)
+static bool may(struct api_call *call)
 {
-    api_add_header(r, "WWW-Authenticate", "Bearer realm=\"gale\"");
-    api_problem(r, 401, "/problems/unauthorized", "Unauthorized",
-                "show the controller's token: --token, or GALE_TOKEN");
+    const struct api_caller *caller = &call->caller;
+
+    if (caller->run[0])
+        return may_by_share(call);
+    if (caller->role >= call->route->role)
+        return true;
+    api_problem(call->request, 403, "/problems/forbidden", "Forbidden",
+                "this needs the role %s; the token '%s' is a %s", role_name(call->route->role),
+                caller->name, role_name(caller->role));
+    return false;
 }
 
-static void serve(const struct fleet_api *api, struct api_call *call)
+/* --- requests ------------------------------------------------------------------------------- */
+
+static void serve(struct api_call *call)
 {
-    if (call->route->role != API_NONE && !is_known(api, call->request)) {
-        unauthorized(call->request);
-        return;
+    struct access *access = call->context->access;
+
+    if (call->route->role != API_NONE) {
+        if (!access_identify(access, call->request, &call->caller) ||
+            !access_count(access, call->request, &call->caller) || !may(call))
+            return;
     }
-    call->caller = (struct api_caller){.id = "", .name = "", .role = API_ADMIN};
     call->route->handle(call);
 }
 
@@ -61,7 +70,8 @@ static void handle(void *arg, struct api_request *r)
 
     switch (route_find(api_method(r), api_path(r), &call.route, &call.values, allow)) {
     case ROUTE_FOUND:
-        serve(api, &call);
+        api_add_header(r, "Cache-Control", "no-store");
+        serve(&call);
         break;
     case ROUTE_NO_METHOD:
         api_add_header(r, "Allow", allow);
@@ -79,6 +89,25 @@ static void handle(void *arg, struct api_request *r)
     }
 }
 
+/* --- life ----------------------------------------------------------------------------------- */
+
+static int start_access(struct fleet_api *api, struct diag *d)
+{
+    const struct fleet_api_config *config = &api->context.config;
+    struct access_config access = {
+        .keeper = config->keeper,
+        .loop = config->loop,
+        .token = config->token,
+        .is_open = config->is_open,
+        .is_tls = config->cert_pem != NULL,
+    };
+    int err = access_new(&access, &api->context.access, d);
+
+    if (err || config->is_open)
+        return err;
+    return access_bootstrap(api->context.access, api->first_token, d);
+}
+
 int fleet_api_start(const struct fleet_api_config *config, struct fleet_api **out, struct diag *d)
 {
     struct fleet_api *api = mem_zalloc(sizeof *api);
@@ -87,16 +116,19 @@ int fleet_api_start(const struct fleet_api_config *config, struct fleet_api **ou
         .loop = config->loop,
         .max_body = MAX_BODY,
         .connections = MAX_CONNECTIONS,
+        .cert_pem = config->cert_pem,
+        .key_pem = config->key_pem,
         .handle = handle,
         .arg = api,
     };
     int err;
 
     api->context.config = *config;
-    api->token = mem_strdup(config->token);
-    err = api_server_start(&server, &api->server, d);
+    err = start_access(api, d);
+    if (err == 0)
+        err = api_server_start(&server, &api->server, d);
     if (err) {
-        mem_free(api->token);
+        access_free(api->context.access);
         mem_free(api);
         return err;
     }
@@ -109,13 +141,25 @@ void fleet_api_stop(struct fleet_api *api)
 {
     if (!api)
         return;
-    fleet_lives_free(api->context.lives);
+    fleet_lives_stop(api->context.lives);
     api_server_stop(api->server);
-    mem_free(api->token);
+}
+
+void fleet_api_free(struct fleet_api *api)
+{
+    if (!api)
+        return;
+    fleet_lives_free(api->context.lives);
+    access_free(api->context.access);
     mem_free(api);
 }
 
 int fleet_api_port(const struct fleet_api *api)
 {
     return api_server_port(api->server);
+}
+
+const char *fleet_api_first_token(const struct fleet_api *api)
+{
+    return api->first_token;
 }

@@ -3,6 +3,8 @@
 #ifndef API_FLEET_API_H
 #define API_FLEET_API_H
 
+#include <stdbool.h>
+
 #include "base/compiler.h"
 #include "base/diag.h"
 
@@ -15,8 +17,11 @@ struct fleet_api_config {
     struct controller *controller;
     struct keeper *keeper; /* the store */
     struct loop *loop;
-    const char *address; /* host:port */
-    const char *token;   /* who shows it may do everything; NULL: everybody may */
+    const char *address;  /* host:port */
+    const char *token;    /* who shows it may do everything; NULL: none */
+    bool is_open;         /* and so may who shows no token */
+    const char *cert_pem; /* TLS: texts; NULL: plain */
+    const char *key_pem;
     /* `gale fleet scale`: so many agents of the region; NULL: there is no provisioner. ERR_ with a
      * message. */
     int (*scale)(void *arg, const char *region, unsigned agents, struct diag *d);
@@ -25,7 +30,12 @@ struct fleet_api_config {
 
 MUST_USE int fleet_api_start(const struct fleet_api_config *config, struct fleet_api **out,
                              struct diag *d);
-void fleet_api_stop(struct fleet_api *api); /* NULL is allowed */
+/* Ends all streams and answers what waits for an answer. Work that a request began may go on: free
+ * it when the keeper is closed. NULL is allowed, here and below. */
+void fleet_api_stop(struct fleet_api *api);
+void fleet_api_free(struct fleet_api *api);
 int fleet_api_port(const struct fleet_api *api);
+/* The token that was made as there was none yet, to be shown this once; "" when there was one. */
+const char *fleet_api_first_token(const struct fleet_api *api);
 
 #endif

@@ -22,6 +22,7 @@ struct live {
     struct live **link;
     struct fleet_run *run;
     struct api_stream *stream;
+    char caller[SHORT_ID_SIZE]; /* the token's id */
 };
 
 struct fleet_lives {
@@ -91,6 +92,17 @@ static void drop(struct live *l)
         l->next->link = l->link;
     l->lives->count--;
     mem_free(l);
+}
+
+void fleet_lives_end_caller(struct fleet_lives *lives, const char *token)
+{
+    for (struct live *l = lives->list, *next; l; l = next) {
+        next = l->next;
+        if (strcmp(l->caller, token) != 0)
+            continue;
+        api_stream_end(l->stream);
+        drop(l);
+    }
 }
 
 static void end_followers(struct fleet_lives *lives, const struct fleet_run *run)
@@ -220,26 +232,29 @@ static void on_closed(void *arg)
     drop(arg);
 }
 
-void fleet_lives_add(struct fleet_lives *lives, struct fleet_run *run, struct api_request *r)
+void fleet_lives_add(struct fleet_lives *lives, struct fleet_run *run, const struct api_call *call)
 {
     struct live *l;
 
     if (lives->count >= MAX_STREAMS) {
-        api_problem(r, 503, "/problems/not-ready", "Not ready",
+        api_add_header(call->request, "Retry-After", "2");
+        api_problem(call->request, 503, "/problems/not-ready", "Not ready",
                     "%d event streams are open already: close one", MAX_STREAMS);
         return;
     }
     if (!controller_leads(lives->controller) && !fleet_run_is_over(run)) {
-        api_problem(r, 503, "/problems/not-ready", "Not ready", "another controller leads");
+        api_problem(call->request, 503, "/problems/not-ready", "Not ready",
+                    "another controller leads");
         return;
     }
     l = mem_zalloc(sizeof *l);
     *l = (struct live){.lives = lives, .next = lives->list, .link = &lives->list, .run = run};
+    memcpy(l->caller, call->caller.id, sizeof l->caller);
     if (l->next)
         l->next->link = &l->next;
     lives->list = l;
     lives->count++;
-    l->stream = api_stream_begin(r, MAX_WAITING, on_closed, l);
+    l->stream = api_stream_begin(call->request, MAX_WAITING, on_closed, l);
     send_snapshot(l);
     if (fleet_run_is_over(run)) {
         struct buf text = BUF_INIT(SIZE_MAX);
@@ -268,7 +283,7 @@ struct fleet_lives *fleet_lives_new(struct controller *c)
     return lives;
 }
 
-void fleet_lives_free(struct fleet_lives *lives)
+void fleet_lives_stop(struct fleet_lives *lives)
 {
     controller_unwatch(lives->controller, &lives->watch);
     timer_stop(controller_loop(lives->controller), &lives->heartbeat);
@@ -277,5 +292,9 @@ void fleet_lives_free(struct fleet_lives *lives)
         api_stream_end(lives->list->stream);
         drop(lives->list);
     }
+}
+
+void fleet_lives_free(struct fleet_lives *lives)
+{
     mem_free(lives);
 }

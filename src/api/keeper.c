@@ -272,6 +272,15 @@ int keeper_write(struct keeper *k, int (*fn)(struct store *s, void *arg, struct 
     return writing.code;
 }
 
+int keeper_now(struct keeper *k, int (*fn)(struct store *s, void *arg, struct diag *d), void *arg,
+               struct diag *d)
+{
+    struct writing writing = {.store = k->store, .fn = fn, .arg = arg, .diag = d};
+
+    write_offloaded(&writing);
+    return writing.code;
+}
+
 /* --- reading -------------------------------------------------------------------------------- */
 
 struct reading {

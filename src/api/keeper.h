@@ -61,4 +61,8 @@ YIELDS
 int keeper_write(struct keeper *k, int (*fn)(struct store *s, void *arg, struct diag *d), void *arg,
                  struct diag *d);
 
+/* The same at once, before the loop runs. */
+MUST_USE int keeper_now(struct keeper *k, int (*fn)(struct store *s, void *arg, struct diag *d),
+                        void *arg, struct diag *d);
+
 #endif

@@ -116,9 +116,18 @@ const struct route *route_list(size_t *count)
     return routes;
 }
 
+static const char *const role_names[] = {"none", "viewer", "runner", "admin"};
+
 const char *role_name(enum api_role role)
 {
-    static const char *const names[] = {"none", "viewer", "runner", "admin"};
+    return role_names[role];
+}
 
-    return names[role];
+enum api_role role_of(const char *name)
+{
+    for (size_t i = API_VIEWER; i < COUNT_OF(role_names); i++) {
+        if (strcmp(role_names[i], name) == 0)
+            return (enum api_role)i;
+    }
+    return API_NONE;
 }

@@ -44,5 +44,6 @@ const char *route_value(const struct route *route, const struct route_values *va
 
 const struct route *route_list(size_t *count); /* all of them */
 const char *role_name(enum api_role role);     /* "viewer" */
+enum api_role role_of(const char *name);       /* API_NONE: it is none that a token may have */
 
 #endif

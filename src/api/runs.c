@@ -65,7 +65,7 @@ void runs_follow(struct api_call *call)
     struct fleet_run *run = find(call);
 
     if (run)
-        fleet_lives_add(call->context->lives, run, call->request);
+        fleet_lives_add(call->context->lives, run, call);
     else
         call_not_found(call, "live run", call_param(call, "run"));
 }

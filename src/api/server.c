@@ -163,6 +163,11 @@ json_t *api_queries(const struct api_request *r)
     return all;
 }
 
+const char *api_cookie(const struct api_request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_COOKIE_KIND, name);
+}
+
 const char *api_peer(const struct api_request *r)
 {
     static char text[64];
@@ -193,8 +198,39 @@ static enum MHD_Result queue(struct api_request *r)
     return result;
 }
 
+static bool has_header(const struct api_request *r, const char *name)
+{
+    for (size_t i = 0; i < r->header_count; i++) {
+        if (strcmp(r->headers[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Nothing that is answered is a page to be run, framed or read by another site's, unless a handler
+ * says so. */
+static void add_guards(const struct api_request *r, struct MHD_Response *response)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+    } guards[] = {
+        {"X-Content-Type-Options", "nosniff"},
+        {"X-Frame-Options", "DENY"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(guards); i++) {
+        if (!has_header(r, guards[i].name))
+            MHD_add_response_header(response, guards[i].name, guards[i].value);
+    }
+}
+
 static void give(struct api_request *r, unsigned status, struct MHD_Response *response)
 {
+    add_guards(r, response);
     for (size_t i = 0; i < r->header_count; i++)
         MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
     r->is_answered = true;
@@ -532,6 +568,16 @@ int api_server_start(const struct api_server_config *config, struct api_server *
                     config->cert_pem ? ": are certificate and key PEM files that fit?" : "");
 }
 
+/* Whoever was to answer must not any more. */
+static void refuse_at_end(struct api_request *r)
+{
+    if (r->gone)
+        r->gone(r->gone_arg);
+    r->gone = NULL;
+    api_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "/problems/not-ready", "Not ready",
+                "this controller is ending");
+}
+
 void api_server_stop(struct api_server *s)
 {
     if (!s)
@@ -540,8 +586,7 @@ void api_server_stop(struct api_server *s)
         if (r->stream)
             api_stream_end(r->stream);
         else if (r->is_handled && !r->is_answered)
-            api_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "/problems/not-ready", "Not ready",
-                        "this controller is ending");
+            refuse_at_end(r);
     }
     serve(s);
     timer_stop(s->config.loop, &s->timer);

@@ -48,6 +48,7 @@ const char *api_query(const struct api_request *r, const char *name);  /* decode
 /* All of the query: an object of arrays of texts, by name; what is no UTF-8 is left out. The
  * caller's. */
 json_t *api_queries(const struct api_request *r);
+const char *api_cookie(const struct api_request *r, const char *name); /* NULL: none */
 /* "127.0.0.1": who asks; static until the next call. */
 const char *api_peer(const struct api_request *r);
 

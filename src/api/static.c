@@ -40,8 +40,6 @@ bool static_answer(struct api_request *r)
     api_add_header(r, "Content-Encoding", "gzip");
     api_add_header(r, "Cache-Control", page ? "no-cache" : "public, max-age=31536000, immutable");
     api_add_header(r, "Content-Security-Policy", POLICY);
-    api_add_header(r, "X-Content-Type-Options", "nosniff");
-    api_add_header(r, "Referrer-Policy", "no-referrer");
     api_answer(r, 200, file->content_type, str_from((const char *)file->gzip, file->gzip_size));
     return true;
 }

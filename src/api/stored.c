@@ -244,7 +244,7 @@ struct stored *stored_new(struct api_call *call)
     q->route = call->route;
     q->values = call->values;
     arena_init(&q->arena);
-    q->caller = arena_strdup(&q->arena, call->caller.name ? call->caller.name : "");
+    q->caller = arena_strdup(&q->arena, call->caller.name);
     q->query = api_queries(call->request);
     api_on_gone(call->request, on_gone, q);
     return q;

@@ -18,12 +18,14 @@
 #include "cli/command.h"
 #include "cli/fleet_host.h"
 #include "cli/load.h"
+#include "cli/pem_file.h"
 #include "cli/scale.h"
 #include "cli/service.h"
 #include "engine/run.h"
 #include "fleet/controller.h"
 #include "fleet/nats_server.h"
 #include "loop/offload.h"
+#include "net/addr.h"
 
 /* Each second's histograms come and go: what they leave is kept for the next (measured: a third of
  * the time). */
@@ -40,6 +42,8 @@ struct controller_command {
     struct fleet_api *api;
     char *name;
     char *url;
+    char *cert_pem; /* NULL: without TLS */
+    char *key_pem;
     const char *nats_url; /* the server's or the flags' */
     struct agent_users users;
     char password[41]; /* of the controller's own user */
@@ -163,14 +167,63 @@ static int read_timeout(const struct args *args, int64_t *out, struct diag *d)
     return 0;
 }
 
+static const char *listen_address(const struct controller_command *c)
+{
+    return args_text(c->args, FLAG_LISTEN, "127.0.0.1:6580");
+}
+
+/* Whether only this machine reaches the address. */
+static bool is_loopback(const char *address)
+{
+    struct str all = str_of(address);
+    struct str host = str_slice(all, 0, (size_t)str_rfind(all, ':'));
+    struct addr addr;
+
+    if (str_eq_c(host, "localhost"))
+        return true;
+    if (str_starts_with(host, STR("[")))
+        host = str_slice(host, 1, host.len - 1);
+    return addr_parse(host, &addr) == 0 && addr_is_loopback(&addr);
+}
+
+static int read_tls(struct controller_command *c, struct diag *d)
+{
+    const char *cert = args_text(c->args, FLAG_TLS_CERT, NULL);
+    const char *key = args_text(c->args, FLAG_TLS_KEY, NULL);
+    int err = 0;
+
+    if (!cert != !key)
+        return diag_set(d, ERR_INVALID, "flags --tls-cert and --tls-key go together");
+    if (cert)
+        err = pem_file_read("--tls-cert", cert, &c->cert_pem, d);
+    if (err == 0 && key)
+        err = pem_file_read("--tls-key", key, &c->key_pem, d);
+    return err;
+}
+
+/* By the standard output alone: logs are kept, and sent elsewhere. */
+static void say_first_token(const struct controller_command *c)
+{
+    const char *token = fleet_api_first_token(c->api);
+
+    if (!token[0])
+        return;
+    printf("The first token, an admin's, shown only this once: %s\n", token);
+    fflush(stdout);
+}
+
 static int start_api(struct controller_command *c, struct diag *d)
 {
+    const char *token = args_text(c->args, FLAG_TOKEN, NULL);
     struct fleet_api_config config = {
         .controller = c->controller,
         .keeper = fleet_keeper_store(c->keeper),
         .loop = c->service.loop,
-        .address = args_text(c->args, FLAG_LISTEN, "127.0.0.1:6580"),
-        .token = args_text(c->args, FLAG_TOKEN, NULL),
+        .address = listen_address(c),
+        .token = token,
+        .is_open = !token && !args_bool(c->args, FLAG_AUTH) && is_loopback(listen_address(c)),
+        .cert_pem = c->cert_pem,
+        .key_pem = c->key_pem,
     };
     int err = 0;
 
@@ -182,12 +235,13 @@ static int start_api(struct controller_command *c, struct diag *d)
     }
     if (err == 0)
         err = fleet_api_start(&config, &c->api, d);
-
-    if (err == 0)
-        log_printf(LOG_INFO, "API and dashboard on http://%.*s:%d",
-                   (int)(strrchr(config.address, ':') - config.address), config.address,
-                   fleet_api_port(c->api));
-    return err;
+    if (err)
+        return err;
+    say_first_token(c);
+    log_printf(LOG_INFO, "API and dashboard on %s://%.*s:%d%s", c->cert_pem ? "https" : "http",
+               (int)(strrchr(config.address, ':') - config.address), config.address,
+               fleet_api_port(c->api), config.is_open ? "" : " (who asks must show a token)");
+    return 0;
 }
 
 static int open_store(struct controller_command *c, struct diag *d)
@@ -214,10 +268,13 @@ static int start(struct controller_command *c, struct diag *d)
     int err = read_timeout(c->args, &config.agent_timeout_nsec, d);
 
     c->name = id ? mem_strdup(id) : mem_printf("controller-%d", (int)getpid());
-    c->url = mem_printf("http://%s", args_text(c->args, FLAG_LISTEN, "127.0.0.1:6580"));
+    c->url = mem_printf("%s://%s", args_is_set(c->args, FLAG_TLS_CERT) ? "https" : "http",
+                        listen_address(c));
     config.name = c->name;
     config.url = c->url;
     service_bus(c->args, &config.bus);
+    if (err == 0)
+        err = read_tls(c, d);
     if (err == 0 && !args_is_set(c->args, FLAG_NATS))
         err = start_nats(c, &config.bus, d);
     config.bus.name = c->name;
@@ -247,10 +304,13 @@ int cmd_controller(const struct args *args)
     fleet_api_stop(c.api);
     scale_free(c.scale);
     fleet_keeper_close(c.keeper);
+    fleet_api_free(c.api);
     controller_free(c.controller);
     nats_server_stop(c.nats);
     timer_stop(c.service.loop, &c.look);
     agent_users_deinit(&c.users);
+    mem_free(c.cert_pem);
+    mem_free(c.key_pem);
     mem_free(c.name);
     mem_free(c.url);
     service_close(&c.service);

@@ -264,8 +264,7 @@ int cmd_fleet(const struct args *args)
     c.code = service_open(&c.service, args);
     if (c.code)
         return c.code;
-    if (fleet_client_new(c.service.loop, args_text(args, FLAG_FLEET, "http://127.0.0.1:6580"),
-                         args_text(args, FLAG_TOKEN, NULL), &c.client, &d)) {
+    if (fleet_client_new(c.service.loop, args, &c.client, &d)) {
         c.code = load_fail(EXIT_CODE_CONFIG, &d);
     } else {
         fiber_start(c.service.loop, call_fiber, &c);

@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/args.h"
+#include "cli/pem_file.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
 #include "net/dialer.h"
@@ -55,21 +57,37 @@ static void read_addresses(struct fleet_client *c, struct str list)
     }
 }
 
-int fleet_client_new(struct loop *loop, const char *addresses, const char *token,
-                     struct fleet_client **out, struct diag *d)
+static int add_roots(struct fleet_client *c, const char *path, struct diag *d)
+{
+    char *pem;
+    int err = path ? pem_file_read("--fleet-ca", path, &pem, d) : 0;
+
+    if (err || !path)
+        return err;
+    err = tls_config_add_roots(c->tls, str_of(pem), d);
+    mem_free(pem);
+    return err;
+}
+
+int fleet_client_new(struct loop *loop, const struct args *args, struct fleet_client **out,
+                     struct diag *d)
 {
     struct fleet_client *c = mem_zalloc(sizeof *c);
+    const char *token = args_text(args, FLAG_TOKEN, NULL);
     struct dialer_options options = {.dns = DNS_OPTIONS_DEFAULT};
     int err;
 
-    read_addresses(c, str_of(addresses));
+    read_addresses(c, str_of(args_text(args, FLAG_FLEET, "http://127.0.0.1:6580")));
     if (token)
         c->authorization = mem_printf("Bearer %s", token);
     c->tls = tls_config_new();
-    err = c->base_count == 0
-              ? diag_set(d, ERR_INVALID,
-                         "flag --fleet: where is the controller? As in http://127.0.0.1:6580")
-              : proxy_config_new(lookup_env, NULL, &c->proxies, d);
+    if (c->base_count == 0)
+        err = diag_set(d, ERR_INVALID,
+                       "flag --fleet: where is the controller? As in http://127.0.0.1:6580");
+    else
+        err = add_roots(c, args_text(args, FLAG_FLEET_CA, NULL), d);
+    if (err == 0)
+        err = proxy_config_new(lookup_env, NULL, &c->proxies, d);
     options.tls = c->tls;
     options.proxies = c->proxies;
     if (err == 0)

@@ -15,10 +15,11 @@ struct args;
 struct fleet_client;
 struct loop;
 
-/* `addresses`: "http://host:6580" or "host:6580"; of several controllers all, with commas: where
- * one is out of reach or stands by, the next is asked. */
-MUST_USE int fleet_client_new(struct loop *loop, const char *addresses, const char *token,
-                              struct fleet_client **out, struct diag *d);
+/* Of --fleet ("http://host:6580", "https://host:6580" or "host:6580"; of several controllers all,
+ * with commas: where one is out of reach or stands by, the next is asked), --token and --fleet-ca.
+ */
+MUST_USE int fleet_client_new(struct loop *loop, const struct args *args, struct fleet_client **out,
+                              struct diag *d);
 void fleet_client_free(struct fleet_client *c); /* NULL is allowed */
 
 /* One call. `path` begins with "/". 0 with the answer's body (heap, NUL-terminated) where its

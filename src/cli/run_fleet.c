@@ -404,8 +404,7 @@ int run_fleet(const struct args *args)
         code = pack(&c);
     if (code == 0)
         code = service_open(&c.service, args);
-    if (code == 0 && fleet_client_new(c.service.loop, args_text(args, FLAG_FLEET, ""),
-                                      args_text(args, FLAG_TOKEN, NULL), &c.client, &d))
+    if (code == 0 && fleet_client_new(c.service.loop, args, &c.client, &d))
         code = load_fail(EXIT_CODE_CONFIG, &d);
     if (code == 0) {
         if (!args_bool(args, FLAG_QUIET))

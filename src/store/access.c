@@ -6,6 +6,8 @@
 #include "base/err.h"
 #include "store/sql.h"
 
+#define DAY_NSEC (INT64_C(86400) * 1000000000)
+
 static struct str hash_str(const unsigned char *hash)
 {
     return str_from((const char *)hash, STORE_SHA256_SIZE);
@@ -83,7 +85,23 @@ int store_note_token_used(struct store *s, const char *id, int64_t wall_nsec, st
     return sql_run(&q, d);
 }
 
-static int delete_token(struct store *s, const char *id, int64_t now, struct diag *d)
+int store_each_token(struct store *s, void (*fn)(void *arg, const struct store_token *token),
+                     void *arg, struct diag *d)
+{
+    struct sql q = sql(s, TOKEN_COLUMNS);
+    struct store_token token;
+    int err;
+
+    while ((err = sql_row(&q, d)) > 0) {
+        read_token(&q, &token);
+        fn(arg, &token);
+    }
+    sql_end(&q);
+    return err;
+}
+
+static int delete_token(struct store *s, const char *id, const char *run, int64_t now,
+                        struct diag *d)
 {
     struct sql q = sql(s, "SELECT count(*) FROM tokens WHERE role = 'admin' AND run IS NULL AND "
                           "id <> ?1 AND (expires IS NULL OR expires > ?2) AND EXISTS (SELECT 1 "
@@ -104,19 +122,21 @@ static int delete_token(struct store *s, const char *id, int64_t now, struct dia
         return err;
     if (admin && !others)
         return diag_set(d, -EBUSY, "this is the last admin token: make another one first");
-    q = sql(s, "DELETE FROM tokens WHERE id = ?");
+    q = sql(s, "DELETE FROM tokens WHERE id = ? AND run IS ?");
     sql_text(&q, id);
+    sql_text(&q, run);
     err = sql_run(&q, d);
     return err || sqlite3_changes(s->db) ? err
                                          : diag_set(d, ERR_NOT_FOUND, "there is no token %s", id);
 }
 
-int store_delete_token(struct store *s, const char *id, int64_t now, struct diag *d)
+int store_delete_token(struct store *s, const char *id, const char *run, int64_t now,
+                       struct diag *d)
 {
     struct sql_scope scope;
     int err = sql_enter(s, &scope, d);
 
-    return err ? err : sql_leave(s, scope, delete_token(s, id, now, d), d);
+    return err ? err : sql_leave(s, scope, delete_token(s, id, run, now, d), d);
 }
 
 int store_list_tokens(struct store *s, const char *run, struct store_page *page,
@@ -144,6 +164,17 @@ int store_list_tokens(struct store *s, const char *run, struct store_page *page,
 
 /* --- answers ------------------------------------------------------------------------------ */
 
+static int forget_old(struct store *s, const struct store_answer_key *key, int64_t now,
+                      struct diag *d)
+{
+    struct sql q = sql(s, "DELETE FROM answers WHERE token = ? AND key = ? AND created <= ?");
+
+    sql_text(&q, key->token);
+    sql_text(&q, key->key);
+    sql_int(&q, now - DAY_NSEC);
+    return sql_run(&q, d);
+}
+
 static int claim_answer(struct store *s, const struct store_answer_key *key,
                         const struct store_answer *claim, struct diag *d)
 {
@@ -164,10 +195,12 @@ int store_claim_answer(struct store *s, const struct store_answer_key *key,
                        void (*fn)(void *arg, const struct store_answer *known), void *arg,
                        struct diag *d)
 {
-    int err = claim_answer(s, key, claim, d);
+    int err = forget_old(s, key, claim->created, d);
     struct store_answer known;
     struct sql q;
 
+    if (!err)
+        err = claim_answer(s, key, claim, d);
     if (err <= 0)
         return err;
     q = sql(s, "SELECT request, status, body, created FROM answers WHERE token = ? AND key = ?");
@@ -203,6 +236,13 @@ int store_release_answer(struct store *s, const struct store_answer_key *key, st
 
     sql_text(&q, key->token);
     sql_text(&q, key->key);
+    return sql_run(&q, d);
+}
+
+int store_release_answers(struct store *s, struct diag *d)
+{
+    struct sql q = sql(s, "DELETE FROM answers WHERE status = 0");
+
     return sql_run(&q, d);
 }
 

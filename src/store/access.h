@@ -29,8 +29,14 @@ MUST_USE int store_find_token(struct store *s, const unsigned char hash[STORE_SH
                               struct diag *d);
 MUST_USE int store_note_token_used(struct store *s, const char *id, int64_t wall_nsec,
                                    struct diag *d);
-/* ERR_NOT_FOUND; -EBUSY when it is the last admin's that has not expired at `now`. */
-MUST_USE int store_delete_token(struct store *s, const char *id, int64_t now, struct diag *d);
+/* One of `run`, or (NULL) one that is bound to none: ERR_NOT_FOUND when there is no such; -EBUSY
+ * when it is the last admin's that has not expired at `now`. */
+MUST_USE int store_delete_token(struct store *s, const char *id, const char *run, int64_t now,
+                                struct diag *d);
+/* All of them, in no order. */
+MUST_USE int store_each_token(struct store *s,
+                              void (*fn)(void *arg, const struct store_token *token), void *arg,
+                              struct diag *d);
 /* Those of `run`, or (NULL) those that are not bound to one; newest first. 1: there are more. */
 MUST_USE int store_list_tokens(struct store *s, const char *run, struct store_page *page,
                                void (*fn)(void *arg, const struct store_token *token), void *arg,
@@ -50,8 +56,8 @@ struct store_answer_key {
     const char *key;
 };
 
-/* Claims a token's idempotency key for a request: 0 when it is new, and the answer is put later; 1
- * when it is known, and fn is called with what is there. */
+/* Claims a token's idempotency key for a request: 0 when it is new, or a day old, and the answer is
+ * put later; 1 when it is known, and fn is called with what is there. */
 MUST_USE int store_claim_answer(struct store *s, const struct store_answer_key *key,
                                 const struct store_answer *claim,
                                 void (*fn)(void *arg, const struct store_answer *known), void *arg,
@@ -61,6 +67,9 @@ MUST_USE int store_put_answer(struct store *s, const struct store_answer_key *ke
 /* The work failed: the key is free again. */
 MUST_USE int store_release_answer(struct store *s, const struct store_answer_key *key,
                                   struct diag *d);
+
+/* All that were being worked on when their process ended are free again. */
+MUST_USE int store_release_answers(struct store *s, struct diag *d);
 
 /* --- regions ------------------------------------------------------------------------------ */
 

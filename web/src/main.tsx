@@ -3,6 +3,7 @@ import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
 import './styles/charts.css';
 import './styles/parts.css';
+import { openShare } from './api/client';
 import { ComparePage } from './pages/compare';
 import { NewRunPage } from './pages/new_run';
 import { RunPage } from './pages/run';
@@ -17,9 +18,9 @@ function Page() {
   return <RunsPage />;
 }
 
-render(
+openShare().then(() => render(
   <>
     <a class="skip" href="#main">Skip to the content</a>
     <header><a href="/" class="brand">gale</a><nav aria-label="Main"><a href="/">Runs</a> <a href="/new">New run</a></nav></header>
     <main id="main"><Page /></main>
-  </>, document.getElementById('app')!);
+  </>, document.getElementById('app')!));

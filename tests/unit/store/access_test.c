@@ -76,12 +76,16 @@ TEST(access_keeps_the_last_admin)
     brief.expires = 100;
     CHECK_EQ(store_add_token(s, &admin, NULL), 0);
     CHECK_EQ(store_add_token(s, &brief, NULL), 0);
-    fixture_check_error(&d, store_delete_token(s, "tok000000009", 50, &d), ERR_NOT_FOUND,
+    fixture_check_error(&d, store_delete_token(s, "tok000000009", NULL, 50, &d), ERR_NOT_FOUND,
                         "no token");
     /* The other one has expired by then. */
-    fixture_check_error(&d, store_delete_token(s, "tok000000001", 200, &d), -EBUSY, "last admin");
-    CHECK_EQ(store_delete_token(s, "tok000000001", 50, NULL), 0);
-    fixture_check_error(&d, store_delete_token(s, "tok000000002", 50, &d), -EBUSY, "last admin");
+    fixture_check_error(&d, store_delete_token(s, "tok000000001", NULL, 200, &d), -EBUSY,
+                        "last admin");
+    fixture_check_error(&d, store_delete_token(s, "tok000000001", "run000000000", 50, &d),
+                        ERR_NOT_FOUND, "no token");
+    CHECK_EQ(store_delete_token(s, "tok000000001", NULL, 50, NULL), 0);
+    fixture_check_error(&d, store_delete_token(s, "tok000000002", NULL, 50, &d), -EBUSY,
+                        "last admin");
     store_close(s);
 }
 
@@ -117,6 +121,24 @@ TEST(access_answers_the_same_again)
     CHECK_EQ(store_claim_answer(s, &key, &claim, see_answer, NULL, NULL), 0);
     CHECK_EQ(store_retain(s, &r, &deleted, NULL), 0);
     key.key = "key";
+    CHECK_EQ(store_claim_answer(s, &key, &claim, see_answer, NULL, NULL), 0);
+    store_close(s);
+}
+
+/* A controller that died in the middle leaves a key that nobody works on. */
+TEST(access_frees_what_nobody_works_on)
+{
+    struct store *s = fixture_open();
+    struct store_answer_key key = {"tok000000001", "key"};
+    struct store_answer claim = {.request = {7}, .created = 5};
+
+    CHECK_EQ(store_claim_answer(s, &key, &claim, see_answer, NULL, NULL), 0);
+    CHECK_EQ(store_release_answers(s, NULL), 0);
+    CHECK_EQ(store_claim_answer(s, &key, &claim, see_answer, NULL, NULL), 0);
+    CHECK_EQ(store_put_answer(s, &key, 201, "{}", NULL), 0);
+    CHECK_EQ(store_release_answers(s, NULL), 0);
+    CHECK_EQ(store_claim_answer(s, &key, &claim, see_answer, NULL, NULL), 1);
+    claim.created += 24 * 3600 * NSEC_PER_SEC; /* a day later the key is another one */
     CHECK_EQ(store_claim_answer(s, &key, &claim, see_answer, NULL, NULL), 0);
     store_close(s);
 }

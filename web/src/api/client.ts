@@ -1,11 +1,6 @@
 /* One way to ask the controller. */
 import type { Refusal, ScriptError } from './types';
 
-const TOKEN = 'gale-token';
-
-/* For this tab only. */
-export const setToken = (token: string) => sessionStorage.setItem(TOKEN, token);
-
 interface ProblemBody {
   title?: string;
   detail?: string;
@@ -22,10 +17,7 @@ export class Problem extends Error {
 }
 
 export async function call(path: string, init: RequestInit = {}): Promise<Response> {
-  const headers = new Headers(init.headers);
-  const token = sessionStorage.getItem(TOKEN);
-  if (token) headers.set('Authorization', `Bearer ${token}`);
-  const answer = await fetch(`/api/v1${path}`, { ...init, headers });
+  const answer = await fetch(`/api/v1${path}`, init);
   if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
   return answer;
 }
@@ -38,6 +30,17 @@ export async function post<T>(path: string, body?: unknown, key?: string): Promi
   if (key) headers['Idempotency-Key'] = key;
   const answer = await call(path, { method: 'POST', body: JSON.stringify(body ?? {}), headers });
   return answer.json();
+}
+
+/* A token for a cookie, which no script can read. */
+export const signIn = (token: string) => post('/session', { token });
+
+/* Who comes by a share link signs in with what is behind its #; that does not stay in the address. */
+export async function openShare() {
+  const token = /^#share=(.+)$/.exec(location.hash)?.[1];
+  if (!token) return;
+  history.replaceState(null, '', location.pathname + location.search);
+  await signIn(token).catch(() => undefined); // the page then says what it may not see
 }
 
 /* Leaves out what is undefined, null or empty; a list becomes a repeated parameter. */

@@ -1,14 +1,17 @@
 /* What went wrong, as the controller says it; who is not known is asked for a token. */
-import { Problem, setToken } from '../api/client';
+import { useState } from 'preact/hooks';
+import { Problem, signIn } from '../api/client';
 
 function SignIn() {
+  const [refused, setRefused] = useState('');
   const submit = (e: SubmitEvent) => {
     e.preventDefault();
-    setToken(String(new FormData(e.currentTarget as HTMLFormElement).get('token')));
-    location.reload();
+    const token = String(new FormData(e.currentTarget as HTMLFormElement).get('token'));
+    signIn(token).then(() => location.reload(), (error: Error) => setRefused(error.message));
   };
   return (
     <form class="card" onSubmit={submit}>
+      {refused && <p role="alert">{refused}</p>}
       <label>The controller asks for its token <input name="token" type="password" autocomplete="off" required /></label>{' '}
       <button>Continue</button>
     </form>
