@@ -189,8 +189,10 @@ static void on_run(struct fleet_keeper *k, struct fleet_run *r)
     if (kept->is_ended)
         return;
     kept->is_ended = fleet_run_is_over(r);
-    if (kept->is_ended)
+    if (kept->is_ended) {
         look_at(k, r);
+        keeper_push(k->keeper, keep_op_exemplars(fleet_run_id(r), fleet_run_exemplars(r)));
+    }
     op = keep_op_new(KEEP_PHASE, fleet_run_id(r));
     set_phase(op, r);
     if (kept->is_ended)

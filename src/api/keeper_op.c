@@ -60,6 +60,17 @@ void keep_op_set_window(struct keep_op *op, const struct window *w)
     op->window.count = w->count;
 }
 
+/* --- exemplars ------------------------------------------------------------------------------ */
+
+static int add_exemplars(const struct keep_op *op, struct store *s, struct diag *d)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < op->exemplar_count && err == 0; i++)
+        err = store_add_exemplar(s, op->run, &op->exemplars[i], d);
+    return err;
+}
+
 /* --- the beginning of a run ----------------------------------------------------------------- */
 
 struct kept_events {
@@ -320,6 +331,8 @@ static int apply(const struct keep_op *op, struct store *s, struct diag *d)
         return store_put_thresholds(s, op->run, op->thresholds, op->count, d);
     case KEEP_AGENTS:
         return put_agents(op, s, d);
+    case KEEP_EXEMPLARS:
+        return add_exemplars(op, s, d);
     }
     return ERR_INVALID;
 }

@@ -13,6 +13,8 @@
 #include "store/run.h"
 #include "store/test.h"
 
+struct exemplars;
+
 enum keep_kind {
     KEEP_BEGIN,
     KEEP_PHASE,
@@ -21,6 +23,7 @@ enum keep_kind {
     KEEP_WINDOW,
     KEEP_THRESHOLDS, /* all of them, as they are now; so are its */
     KEEP_AGENTS,
+    KEEP_EXEMPLARS,
 };
 
 /* What was asked for, at the beginning. */
@@ -58,6 +61,8 @@ struct keep_op {
     struct str content; /* of the archive */
     unsigned char sha256[STORE_SHA256_SIZE];
     struct window window;
+    struct store_exemplar *exemplars; /* in the arena, as their texts */
+    size_t exemplar_count;
 };
 
 NEVER_NULL struct keep_op *keep_op_new(enum keep_kind kind, const char *run);
@@ -80,6 +85,9 @@ struct keep_op *keep_op_thresholds(const char *run, json_t *view);
 struct keep_op *keep_op_agents(const char *run, json_t *view);
 /* As text in the op's arena. */
 const char *keep_op_json(struct keep_op *op, json_t *json);
+
+/* All that a run has kept of them. */
+NEVER_NULL struct keep_op *keep_op_exemplars(const char *run, const struct exemplars *e);
 
 /* The test of that name, made when there is none. Within a transaction. */
 MUST_USE int keep_find_test(struct store *s, const char *name, int64_t wall_nsec,

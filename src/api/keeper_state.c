@@ -2,8 +2,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "api/exemplars.h"
 #include "api/keeper_op.h"
 #include "base/clock.h"
+#include "output/exemplars.h"
 
 static const char *text_or(struct keep_op *op, const json_t *json, const char *key,
                            const char *otherwise)
@@ -137,5 +139,31 @@ struct keep_op *keep_op_agents(const char *run, json_t *view)
         }
     }
     json_decref(view);
+    return op;
+}
+
+/* The oldest first: the store lists by its own ids, the newest first. */
+struct keep_op *keep_op_exemplars(const char *run, const struct exemplars *e)
+{
+    struct keep_op *op = keep_op_new(KEEP_EXEMPLARS, run);
+    size_t count;
+    const struct exemplar **list = exemplars_list(e, &count);
+
+    op->exemplars = arena_zalloc(&op->arena, (count + 1) * sizeof *op->exemplars);
+    for (size_t i = count; i-- > 0;) {
+        json_t *data = exemplar_data(list[i]);
+        char *text = json_dumps(data, JSON_COMPACT);
+
+        if (text && list[i]->second >= 0)
+            op->exemplars[op->exemplar_count++] = (struct store_exemplar){
+                .second = list[i]->second,
+                .kind = exemplar_kind(list[i]),
+                .region = arena_str(&op->arena, exemplar_region(list[i])).ptr,
+                .data = arena_strdup(&op->arena, text),
+            };
+        free(text);
+        json_decref(data);
+    }
+    mem_free((void *)list);
     return op;
 }

@@ -121,7 +121,8 @@ static void on_tick(void *arg, struct run_tick *tick)
             continue;
         totals_merge(s->totals, tick->windows[i], tick->second);
         if (s->exemplars)
-            exemplars_take(s->exemplars, tick->windows[i]);
+            exemplars_take(s->exemplars, tick->windows[i],
+                           tick->second > 0 ? tick->second - 1 : -1);
         for (size_t j = 0; j < s->output_count; j++)
             s->outputs[j]->ops->window(s->outputs[j], tick->windows[i]);
     }

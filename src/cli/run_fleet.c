@@ -56,9 +56,8 @@ static void note_error(struct fleet_command *c, int exit_code, struct diag *d)
 /* Flags whose work a fleet does not do yet: better refused than passed over. */
 static int check_local_flags(const struct args *args, struct diag *d)
 {
-    static const enum flag_id local[] = {
-        FLAG_OUT,      FLAG_TRACES_OUTPUT, FLAG_SUMMARY_EXEMPLARS, FLAG_SCRAPE,
-        FLAG_BASELINE, FLAG_SUMMARY_JUNIT, FLAG_SUMMARY_MARKDOWN};
+    static const enum flag_id local[] = {FLAG_OUT, FLAG_SCRAPE, FLAG_BASELINE, FLAG_SUMMARY_JUNIT,
+                                         FLAG_SUMMARY_MARKDOWN};
 
     if (args_is_set(args, FLAG_SECRET_SOURCE) && !args->from_env[FLAG_SECRET_SOURCE])
         return diag_set(d, ERR_INVALID,
@@ -71,6 +70,11 @@ static int check_local_flags(const struct args *args, struct diag *d)
                             "machine",
                             flag_table[local[i]].name);
     }
+    /* Whoever runs an agent says where it may connect to, besides the targets. */
+    if (args_is_set(args, FLAG_TRACES_OUTPUT) && !args->from_env[FLAG_TRACES_OUTPUT])
+        return diag_set(d, ERR_INVALID,
+                        "flag --traces-output: not with --fleet: agents send the spans, each to "
+                        "where its own flag says: gale agent --traces-output otel=HOST:PORT");
     return 0;
 }
 
@@ -346,6 +350,24 @@ YIELDS static void print_summary(struct fleet_command *c)
     mem_free(what);
 }
 
+YIELDS static void print_exemplars(struct fleet_command *c)
+{
+    struct buf path = BUF_INIT(SIZE_MAX);
+    struct diag d = DIAG_INIT;
+    char *text = NULL;
+    char *what;
+
+    if (!args_bool(c->args, FLAG_SUMMARY_EXEMPLARS))
+        return;
+    buf_append_c(&path, "exemplars?format=text");
+    add_query(&path, "link", args_text(c->args, FLAG_TRACE_LINK, NULL));
+    what = buf_take(&path);
+    if (get(c, what, &text, &d) != 0 || !print_out(str_of(text)))
+        note_error(c, EXIT_CODE_OTHER, &d);
+    mem_free(text);
+    mem_free(what);
+}
+
 YIELDS static void export_summary_file(struct fleet_command *c)
 {
     const char *path = args_text(c->args, FLAG_SUMMARY_EXPORT, NULL);
@@ -385,6 +407,8 @@ static void run_fiber(void *arg)
             print_summary(c);
             export_summary_file(c);
         }
+        if (!json_is_null(json_object_get(c->ended, "started_at")))
+            print_exemplars(c);
     }
     loop_stop(c->service.loop);
 }

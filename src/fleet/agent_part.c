@@ -175,6 +175,8 @@ void agent_part_begin(struct agent_part *p)
         .scenarios = test->scenarios,
         .segment = &p->segment,
         .keep_samples = host_of(p)->sink.keep_samples,
+        .keep_spans = host_of(p)->sink.keep_spans,
+        .keep_exemplars = true,
         .part = &p->join,
         .hooks = {p, on_phase, on_tick, on_over, on_summary},
     };

@@ -130,6 +130,8 @@ static enum collector_verdict count(struct collector *c, struct agent *a,
     if (data->window.len > 0)
         err = window_decode(c->book, str_from((const char *)data->window.data, data->window.len),
                             &w, &d);
+    for (size_t i = 0; w && i < w->requests.exemplar_count; i++)
+        w->requests.exemplars[i].agent = a->id;
     collector_note_agent(a, data, w);
     collector_add(c, a->region, data->second, w, now_nsec);
     window_free(w);

@@ -17,6 +17,7 @@
 #include "fleet/message.h"
 #include "fleet/scoring.h"
 #include "metrics/totals.h"
+#include "output/exemplars.h"
 #include "output/export.h"
 
 enum { FOLLOW_BYTES = 32 * 1024 * 1024 };
@@ -135,6 +136,8 @@ static void on_window(void *arg, int64_t second, const char *region, const struc
 {
     struct fleet_run *r = arg;
 
+    if (region)
+        exemplars_take(r->exemplars, w, second);
     if (region)
         tell(r, (struct controller_news){
                     .kind = NEWS_WINDOW, .second = second, .region = region, .window = w});
@@ -505,6 +508,7 @@ static int set_up_scoring(struct fleet_run *r, struct diag *d)
     int err;
 
     r->collector = collector_new(&config);
+    r->exemplars = exemplars_new();
     err = scoring_compile(options, &r->prepared->metrics, r->without_thresholds,
                           collector_totals(r->collector), &r->thresholds, d);
     if (err == 0)
@@ -577,6 +581,7 @@ void fleet_run_free(struct fleet_run *r)
     conductor_free(r->conductor);
     threshold_set_deinit(&r->thresholds);
     summary_stats_deinit(&r->summary);
+    exemplars_free(r->exemplars);
     collector_free(r->collector);
     for (size_t i = 0; i < r->event_count; i++) {
         mem_free(r->events[i].region);

@@ -15,6 +15,7 @@
 #include "fleet/prepared.h"
 
 struct collector;
+struct exemplars;
 struct fleet_run;
 struct summary_options;
 struct threshold_set;
@@ -67,6 +68,9 @@ void fleet_run_outcome(const struct fleet_run *r, struct conductor_outcome *out)
 const struct threshold_set *fleet_run_thresholds(const struct fleet_run *r);
 const struct fleet_event *fleet_run_events(const struct fleet_run *r, size_t *count);
 const struct fleet_log *fleet_run_logs(const struct fleet_run *r, size_t *count);
+
+/* Single requests of note. */
+const struct exemplars *fleet_run_exemplars(const struct fleet_run *r);
 
 /* The end-of-test summary as text: k6's, and a table by region. `mode` NULL: as the run was asked.
  */

@@ -15,6 +15,7 @@ struct blob_store;
 struct bus;
 struct bus_sub;
 struct controller_news;
+struct exemplars;
 struct run_request;
 
 struct fleet_run_config {
@@ -45,6 +46,7 @@ struct fleet_run {
     struct blob_id archive;
     struct conductor *conductor;
     struct collector *collector;
+    struct exemplars *exemplars; /* their tags are the collector's */
     struct threshold_set thresholds;
     struct summary_options summary;
     struct bus_sub *data;

@@ -107,6 +107,11 @@ const struct fleet_log *fleet_run_logs(const struct fleet_run *r, size_t *count)
     return r->logs;
 }
 
+const struct exemplars *fleet_run_exemplars(const struct fleet_run *r)
+{
+    return r->exemplars;
+}
+
 const char *fleet_run_custom_summary(const struct fleet_run *r)
 {
     return r->custom_summary;

@@ -39,6 +39,7 @@ struct host_sink {
      */
     void (*second)(void *arg, struct window *const *windows, size_t count);
     bool keep_samples; /* windows carry every sample */
+    bool keep_spans;   /* and every request whose trace is recorded */
 };
 
 struct host {

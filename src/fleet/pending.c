@@ -95,6 +95,7 @@ void pending_deinit(struct pending *p)
     for (size_t i = 0; i < p->window.count; i++)
         sink_deinit(&p->window.series[i].sink);
     mem_free(p->window.series);
+    request_log_deinit(&p->window.requests);
     mem_free(p->slots);
     pending_init(p);
 }
@@ -127,6 +128,21 @@ static uint32_t *place_of(struct pending *p, uint32_t place)
     return &p->slots[place];
 }
 
+static void merge_requests(struct pending *p, struct merged_series *m,
+                           const struct request_log *from)
+{
+    for (size_t i = 0; i < from->exemplar_count; i++) {
+        struct request_record r = from->exemplars[i];
+        struct metric metric = {0, STR("http_req_duration"), METRIC_TREND, METRIC_TIME};
+        struct book_series *series = NULL;
+
+        if (series_book_add(m->book, &(struct series){&metric, r.tags}, &series, NULL) != 0)
+            continue; /* the book is full */
+        r.tags = target_of(m, &series->series)->series->tags;
+        request_log_exemplar(&p->window.requests, &r);
+    }
+}
+
 void pending_merge(struct pending *p, struct merged_series *m, struct window *from)
 {
     for (size_t i = 0; i < from->count; i++) {
@@ -141,6 +157,7 @@ void pending_merge(struct pending *p, struct merged_series *m, struct window *fr
             *place = (uint32_t)p->window.count;
         }
     }
+    merge_requests(p, m, &from->requests);
 }
 
 void pending_add_gauge(struct pending *p, const struct series *series, double value,

@@ -35,7 +35,8 @@ struct pending {
 void pending_init(struct pending *p);
 void pending_deinit(struct pending *p);
 
-/* Merges a window whose series are the book's; its sinks are empty then. */
+/* Merges a window whose series are the book's; its sinks are empty then. Of exemplars the slowest
+ * of each series stay (metrics/request.h). */
 void pending_merge(struct pending *p, struct merged_series *m, struct window *from);
 /* A gauge, at the end: of a series that no window has. */
 void pending_add_gauge(struct pending *p, const struct series *series, double value,

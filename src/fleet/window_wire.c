@@ -1,6 +1,8 @@
 #include "fleet/window_wire.h"
 
 #include <fleet.pb-c.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -10,11 +12,15 @@
 #include "fleet/series_book.h"
 #include "fleet/unpack.h"
 #include "metrics/hist.h"
+#include "metrics/request.h"
 #include "metrics/sink.h"
 #include "metrics/window.h"
 
 /* More values than that in a second are none: sums of them can't overflow. */
 #define VALUES_MAX (UINT64_C(1) << 53)
+
+/* Of a message's slowest requests, and as many of those that failed. */
+enum { EXEMPLARS_OF_A_KIND = 8 };
 
 enum { HEAD_BYTES = 6 }; /* of a field: its tag and length, at most */
 
@@ -36,6 +42,7 @@ struct writer {
     struct merged *merged;    /* by book_series.index */
     size_t count;
     size_t cap;
+    struct request_log requests; /* the slowest of all windows; their tags are the book's */
 
     struct arena arena; /* the series of the message in the making */
     Gale__Fleet__Window message;
@@ -71,6 +78,30 @@ static void merge_series(struct writer *w, const struct window_series *from)
         sink_merge(&m->own, m->sink);
     }
     sink_merge(&m->own, &from->sink);
+}
+
+/* The tags of a request in a book of series: those of its duration. NULL: no room, or no such tags.
+ */
+static struct book_series *series_of_request(struct series_book *book, const struct tags *tags)
+{
+    struct metric metric = {0, STR("http_req_duration"), METRIC_TREND, METRIC_TIME};
+    struct book_series *series = NULL;
+
+    return series_book_add(book, &(struct series){&metric, tags}, &series, NULL) == 0 ? series
+                                                                                      : NULL;
+}
+
+static void merge_requests(struct writer *w, const struct request_log *from)
+{
+    for (size_t i = 0; i < from->exemplar_count; i++) {
+        struct request_record r = from->exemplars[i];
+        const struct book_series *series = series_of_request(w->book, r.tags);
+
+        if (!series)
+            continue;
+        r.tags = series->series.tags;
+        request_log_exemplar(&w->requests, &r);
+    }
 }
 
 /* Where a text is in the message; it comes in when it isn't there. */
@@ -149,11 +180,49 @@ static Gale__Fleet__Series *make_series(struct writer *w, const struct merged *m
     return out;
 }
 
+static ProtobufCBinaryData text_of(const char *text)
+{
+    return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+static Gale__Fleet__Exemplar *make_exemplar(struct writer *w, const struct request_record *r)
+{
+    Gale__Fleet__Exemplar *out = arena_alloc(&w->arena, sizeof *out);
+    const struct book_series *series = series_of_request(w->book, r->tags);
+
+    ensure(series); /* it is there already */
+    gale__fleet__exemplar__init(out);
+    out->n_tags = (size_t)r->tags->count * 2;
+    out->tags = arena_alloc(&w->arena, out->n_tags * sizeof *out->tags);
+    for (size_t i = 0; i < out->n_tags; i++)
+        out->tags[i] = place(w, series->tags[i]);
+    out->failed = r->failed;
+    out->trace_high = r->trace[0];
+    out->trace_low = r->trace[1];
+    out->end_wall_nsec = r->end_wall;
+    out->blocked_nsec = r->blocked;
+    out->dns_nsec = r->dns;
+    out->connecting_nsec = r->connecting;
+    out->tls_nsec = r->tls;
+    out->sending_nsec = r->sending;
+    out->waiting_nsec = r->waiting;
+    out->receiving_nsec = r->receiving;
+    out->status = r->status > 0 ? (uint32_t)r->status : 0;
+    out->error_code = r->error_code > 0 ? (uint32_t)r->error_code : 0;
+    out->vu = r->vu;
+    out->iteration = r->iteration;
+    out->method = text_of(r->method);
+    out->url = text_of(r->url);
+    out->error = text_of(r->error);
+    w->size += gale__fleet__exemplar__get_packed_size(out) + HEAD_BYTES;
+    return out;
+}
+
 static void flush(struct writer *w)
 {
     char *room;
 
-    if (w->message.n_series == 0)
+    if (w->message.n_series == 0 && w->message.n_exemplars == 0)
         return;
     buf_reset(&w->bytes);
     room = buf_room(&w->bytes, gale__fleet__window__get_packed_size(&w->message));
@@ -162,6 +231,7 @@ static void flush(struct writer *w)
     w->fn(w->arg, buf_str(&w->bytes));
     displace(w, 0);
     w->message.n_series = 0;
+    w->message.n_exemplars = 0;
     w->size = 0;
     arena_reset(&w->arena);
 }
@@ -179,6 +249,42 @@ static void write_series(struct writer *w, const struct merged *m, size_t max_by
     w->message.series[w->message.n_series++] = series;
 }
 
+static void write_exemplar(struct writer *w, const struct request_record *r, size_t max_bytes)
+{
+    size_t texts = w->message.n_strings;
+    Gale__Fleet__Exemplar *exemplar = make_exemplar(w, r);
+
+    if (w->size > max_bytes && w->message.n_series + w->message.n_exemplars > 0) {
+        displace(w, texts);
+        flush(w);
+        exemplar = make_exemplar(w, r);
+    }
+    w->message.exemplars[w->message.n_exemplars++] = exemplar;
+}
+
+static int slowest_first(const void *a, const void *b)
+{
+    int64_t left = request_duration(a);
+    int64_t right = request_duration(b);
+
+    return (left < right) - (left > right);
+}
+
+static void write_exemplars(struct writer *w, size_t max_bytes)
+{
+    struct request_log *log = &w->requests;
+    size_t of_a_kind[2] = {0, 0};
+
+    if (log->exemplar_count == 0)
+        return;
+    w->message.exemplars = mem_calloc(log->exemplar_count, sizeof *w->message.exemplars);
+    qsort(log->exemplars, log->exemplar_count, sizeof *log->exemplars, slowest_first);
+    for (size_t i = 0; i < log->exemplar_count; i++) {
+        if (of_a_kind[log->exemplars[i].failed]++ < EXEMPLARS_OF_A_KIND)
+            write_exemplar(w, &log->exemplars[i], max_bytes);
+    }
+}
+
 void window_encode(const struct window *const *windows, size_t count, size_t max_bytes,
                    void (*fn)(void *arg, struct str bytes), void *arg)
 {
@@ -190,6 +296,8 @@ void window_encode(const struct window *const *windows, size_t count, size_t max
         for (size_t j = 0; j < windows[i]->count; j++)
             merge_series(&w, &windows[i]->series[j]);
     }
+    for (size_t i = 0; i < count; i++) /* after the series, which are numbered by their coming */
+        merge_requests(&w, &windows[i]->requests);
     texts = series_book_texts(w.book);
     arena_init(&w.arena);
     gale__fleet__window__init(&w.message);
@@ -199,6 +307,7 @@ void window_encode(const struct window *const *windows, size_t count, size_t max
     w.placed = mem_calloc(texts, sizeof *w.placed);
     for (size_t i = 0; i < w.count; i++)
         write_series(&w, &w.merged[i], max_bytes);
+    write_exemplars(&w, max_bytes);
     flush(&w);
     for (size_t i = 0; i < w.count; i++) {
         if (w.merged[i].is_own)
@@ -207,6 +316,8 @@ void window_encode(const struct window *const *windows, size_t count, size_t max
     mem_free(w.merged);
     mem_free(w.message.strings);
     mem_free((void *)w.message.series);
+    mem_free((void *)w.message.exemplars);
+    request_log_deinit(&w.requests);
     mem_free(w.places);
     mem_free(w.placed);
     buf_deinit(&w.bytes);
@@ -366,6 +477,111 @@ static int read_series(struct reader *r, const Gale__Fleet__Series *s)
     return err;
 }
 
+/* --- exemplars ---------------------------------------------------------------------------- */
+
+static int bad_exemplar(struct reader *r, const char *what)
+{
+    return diag_set(r->diag, ERR_SYNTAX, "a malformed window: exemplar %zu of %zu: %s",
+                    r->window->requests.exemplar_count + 1, r->message->n_exemplars, what);
+}
+
+static int read_exemplar_tags(struct reader *r, const Gale__Fleet__Exemplar *e,
+                              const struct tags **out)
+{
+    uint32_t count = (uint32_t)(e->n_tags / 2);
+    const struct book_series *series;
+    struct tags *tags;
+
+    if (e->n_tags % 2 || e->n_tags > (size_t)2 * SERIES_MOST_TAGS)
+        return bad_exemplar(r, "half a tag, or too many");
+    tags = arena_alloc(&r->arena, sizeof *tags + count * sizeof(struct tag));
+    tags->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t key = e->tags[(size_t)2 * i];
+        uint32_t value = e->tags[(size_t)2 * i + 1];
+
+        if (key >= r->message->n_strings || value >= r->message->n_strings)
+            return bad_exemplar(r, "no string has its tag's number");
+        tags->list[i] = (struct tag){text_at(r, key), text_at(r, value)};
+    }
+    series = series_of_request(r->book, tags);
+    *out = series ? series->series.tags : NULL; /* the book is full, or these are no tags */
+    return 0;
+}
+
+/* Cut to its place; nothing that could disturb a terminal. */
+static void read_text(ProtobufCBinaryData from, char *to, size_t size)
+{
+    size_t len = from.len < size - 1 ? from.len : size - 1;
+
+    for (size_t i = 0; i < len; i++)
+        to[i] = from.data[i] < ' ' || from.data[i] == 0x7f ? '?' : (char)from.data[i];
+    to[len] = '\0';
+}
+
+/* Phases that can be added up. */
+static bool are_times(const Gale__Fleet__Exemplar *e)
+{
+    const int64_t most = INT64_MAX / 8;
+    const int64_t all[] = {e->blocked_nsec, e->dns_nsec,     e->connecting_nsec, e->tls_nsec,
+                           e->sending_nsec, e->waiting_nsec, e->receiving_nsec,  e->end_wall_nsec};
+
+    for (size_t i = 0; i + 1 < COUNT_OF(all); i++) {
+        if (all[i] < 0 || all[i] > most)
+            return false;
+    }
+    return all[COUNT_OF(all) - 1] >= 0;
+}
+
+static int read_exemplar(struct reader *r, const Gale__Fleet__Exemplar *e)
+{
+    struct request_record *to;
+    const struct tags *tags = NULL;
+    int err = read_exemplar_tags(r, e, &tags);
+
+    if (err || !tags)
+        return err;
+    if (!are_times(e) || e->status > 9999 || e->error_code > 9999)
+        return bad_exemplar(r, "a time, status or error code that can't be");
+    to = &r->window->requests.exemplars[r->window->requests.exemplar_count++];
+    *to = (struct request_record){
+        .tags = tags,
+        .sending = e->sending_nsec,
+        .waiting = e->waiting_nsec,
+        .receiving = e->receiving_nsec,
+        .failed = e->failed,
+        .status = (int)e->status,
+        .error_code = (int)e->error_code,
+        .trace = {e->trace_high, e->trace_low},
+        .end_wall = e->end_wall_nsec,
+        .blocked = e->blocked_nsec,
+        .dns = e->dns_nsec,
+        .connecting = e->connecting_nsec,
+        .tls = e->tls_nsec,
+        .vu = e->vu,
+        .iteration = e->iteration,
+    };
+    read_text(e->method, to->method, sizeof to->method);
+    read_text(e->url, to->url, sizeof to->url);
+    read_text(e->error, to->error, sizeof to->error);
+    return 0;
+}
+
+static int read_exemplars(struct reader *r)
+{
+    struct request_log *log = &r->window->requests;
+    int err = 0;
+
+    if (r->message->n_exemplars == 0)
+        return 0;
+    if (r->message->n_exemplars > EXEMPLARS_MAX)
+        return bad_exemplar(r, "more than a window has");
+    log->exemplars = mem_calloc(EXEMPLARS_MAX, sizeof *log->exemplars);
+    for (size_t i = 0; i < r->message->n_exemplars && err == 0; i++)
+        err = read_exemplar(r, r->message->exemplars[i]);
+    return err;
+}
+
 static int read_window(struct reader *r)
 {
     int err = 0;
@@ -376,7 +592,7 @@ static int read_window(struct reader *r)
     r->window->series = mem_calloc(r->message->n_series, sizeof *r->window->series);
     for (size_t i = 0; i < r->message->n_series && err == 0; i++)
         err = read_series(r, r->message->series[i]);
-    return err;
+    return err ? err : read_exemplars(r);
 }
 
 int window_decode(struct series_book *book, struct str bytes, struct window **out, struct diag *d)

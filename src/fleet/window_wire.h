@@ -18,8 +18,9 @@ struct window;
 enum { WINDOW_MAX_BYTES = 4 * 1024 * 1024 }; /* window_decode takes no more */
 
 /* Merges windows and calls fn with their bytes: series that are the same in several (by metric and
- * tags) become one. Once, unless that would pass `max_bytes`: then as often as needed, each whole
- * in itself (one series that is larger goes alone). Not at all when nothing was measured. */
+ * tags) become one. The slowest of their exemplars go with them (eight, and eight that failed).
+ * Once, unless that would pass `max_bytes`: then as often as needed, each whole in itself (one
+ * series that is larger goes alone). Not at all when nothing was measured. */
 void window_encode(const struct window *const *windows, size_t count, size_t max_bytes,
                    void (*fn)(void *arg, struct str bytes), void *arg);
 

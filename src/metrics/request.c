@@ -2,29 +2,44 @@
 
 #include "base/mem.h"
 
+/* Where such a request belongs: the place of its series, a free one, or that of the fastest. */
+static size_t place_of(const struct request_log *log, const struct tags *tags, bool failed)
+{
+    size_t fastest = 0;
+
+    for (size_t i = 0; i < log->exemplar_count; i++) {
+        const struct request_record *e = &log->exemplars[i];
+
+        if (e->tags == tags && e->failed == failed)
+            return i;
+        if (request_duration(e) < request_duration(&log->exemplars[fastest]))
+            fastest = i;
+    }
+    return log->exemplar_count < EXEMPLARS_MAX ? log->exemplar_count : fastest;
+}
+
+static bool is_slower(const struct request_log *log, size_t place, int64_t duration)
+{
+    return place == log->exemplar_count || duration > request_duration(&log->exemplars[place]);
+}
+
+bool request_log_wants(const struct request_log *log, const struct tags *tags, bool failed,
+                       int64_t duration)
+{
+    return is_slower(log, place_of(log, tags, failed), duration);
+}
+
 void request_log_exemplar(struct request_log *log, const struct request_record *r)
 {
-    struct request_record *place = NULL;
-    struct request_record *fastest = NULL;
+    size_t place = place_of(log, r->tags, r->failed);
 
+    if (!is_slower(log, place, request_duration(r)))
+        return;
     if (!log->exemplars)
         log->exemplars = mem_calloc(EXEMPLARS_MAX, sizeof *log->exemplars);
-    for (size_t i = 0; i < log->exemplar_count && !place; i++) {
-        struct request_record *e = &log->exemplars[i];
-
-        if (e->tags == r->tags && e->failed == r->failed)
-            place = e;
-        if (!fastest || request_duration(e) < request_duration(fastest))
-            fastest = e;
-    }
-    if (!place && log->exemplar_count < EXEMPLARS_MAX) {
-        log->exemplars[log->exemplar_count++] = *r;
-        return;
-    }
-    if (!place)
-        place = fastest;
-    if (request_duration(r) > request_duration(place))
-        *place = *r;
+    if (place == log->exemplar_count)
+        log->exemplar_count++;
+    log->exemplars[place] = *r;
 }
 
 void request_log_span(struct request_log *log, const struct request_record *r)

@@ -20,10 +20,17 @@ enum {
     SPANS_PER_WINDOW_MAX = 4096, /* of a worker's window; more are counted as dropped */
 };
 
-/* Times in nanoseconds. */
+/* Times in nanoseconds. What request_log_wants looks at comes first: one line of the cache. */
 struct request_record {
     const struct tags *tags; /* the series'; as long-lived as its shard */
-    uint64_t trace[2];       /* both 0: none */
+    int64_t sending;
+    int64_t waiting;
+    int64_t receiving;
+    bool failed;
+    bool sampled;
+    int status;        /* 0: no response */
+    int error_code;    /* k6's; 0: none */
+    uint64_t trace[2]; /* both 0: none */
     uint64_t span;
     uint64_t parent; /* 0: none */
     int64_t end_wall;
@@ -31,12 +38,9 @@ struct request_record {
     int64_t dns;
     int64_t connecting;
     int64_t tls;
-    int64_t sending;
-    int64_t waiting;
-    int64_t receiving;
-    int status; /* 0: no response */
-    bool sampled;
-    bool failed;
+    uint64_t vu;
+    uint64_t iteration; /* of the VU */
+    const char *agent;  /* of a fleet, as long-lived as the run; NULL: this process */
     char method[REQUEST_METHOD_MAX];
     char url[REQUEST_URL_MAX];
     char error[REQUEST_ERROR_MAX]; /* "": none */
@@ -57,6 +61,10 @@ static inline int64_t request_duration(const struct request_record *r)
     return r->sending + r->waiting + r->receiving;
 }
 
+/* Whether request_log_exemplar would keep such a request: asked before one is made, as most are not
+ * kept. */
+bool request_log_wants(const struct request_log *log, const struct tags *tags, bool failed,
+                       int64_t duration);
 void request_log_exemplar(struct request_log *log, const struct request_record *r);
 void request_log_span(struct request_log *log, const struct request_record *r);
 void request_log_deinit(struct request_log *log);

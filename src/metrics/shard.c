@@ -393,9 +393,12 @@ void shard_add_meta(struct shard *s, struct str key, struct str value)
     s->meta = all;
 }
 
-bool shard_keeps_requests(const struct shard *s)
+bool shard_wants_request(const struct shard *s, tagset_id tags, bool failed, bool sampled,
+                         int64_t duration)
 {
-    return s->keep_spans || s->keep_exemplars;
+    return (s->keep_spans && sampled) ||
+           (s->keep_exemplars &&
+            request_log_wants(&s->requests, s->sets[tags].tags, failed, duration));
 }
 
 void shard_add_request(struct shard *s, tagset_id tags, struct request_record *r)

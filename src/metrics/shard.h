@@ -71,8 +71,10 @@ void shard_set_meta(struct shard *s, const tag_id *pairs, size_t count);
  * not kept. */
 void shard_add_meta(struct shard *s, struct str key, struct str value);
 
-/* Whether requests are kept at all, and one of them: with the tags of its samples. */
-bool shard_keeps_requests(const struct shard *s);
+/* Whether a request is to be kept: with the tags of its samples, failed or not, its trace recorded
+ * or not, and how long it took in nanoseconds. */
+bool shard_wants_request(const struct shard *s, tagset_id tags, bool failed, bool sampled,
+                         int64_t duration);
 void shard_add_request(struct shard *s, tagset_id tags, struct request_record *r);
 
 /* Hands over what was gathered since the last call (never NULL); the caller frees it with

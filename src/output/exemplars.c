@@ -7,26 +7,44 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "metrics/request.h"
 #include "metrics/window.h"
 #include "output/format.h"
 
-enum { GROUPS_MAX = 64, PER_GROUP = 3, SHOWN_MAX = 10 };
+enum { GROUPS_MAX = 256, PER_GROUP = 3, SHOWN_MAX = 10, REGIONS_MAX = 64 };
 
 /* The slowest requests of a series that have failed, or that have not; the slowest first. */
 struct group {
-    struct request_record list[PER_GROUP];
+    struct exemplar list[PER_GROUP];
     size_t count;
 };
 
+/* The slowest of a span of time: of those that have not failed, and of those that have; id 0: none.
+ */
+struct span {
+    struct exemplar slow;
+    struct exemplar failed;
+};
+
+struct track {
+    struct str region;
+    struct span *spans; /* owned; EXEMPLAR_SPANS of them */
+};
+
 struct exemplars {
+    uint64_t last_id;
     struct group *groups[GROUPS_MAX]; /* owned */
     size_t count;
+    struct track tracks[REGIONS_MAX];
+    size_t track_count;
+    int64_t width; /* of a span, seconds */
 };
 
 struct exemplars *exemplars_new(void)
 {
-    return mem_zalloc(sizeof(struct exemplars));
+    struct exemplars *e = mem_zalloc(sizeof *e);
+
+    e->width = 1;
+    return e;
 }
 
 void exemplars_free(struct exemplars *e)
@@ -35,10 +53,17 @@ void exemplars_free(struct exemplars *e)
         return;
     for (size_t i = 0; i < e->count; i++)
         mem_free(e->groups[i]);
+    for (size_t i = 0; i < e->track_count; i++)
+        mem_free(e->tracks[i].spans);
     mem_free(e);
 }
 
-/* --- taking ------------------------------------------------------------------------------- */
+static int64_t duration(const struct exemplar *x)
+{
+    return request_duration(&x->request);
+}
+
+/* --- by series ---------------------------------------------------------------------------- */
 
 /* Each worker has tags of its own for what is one series. */
 static bool same_tags(const struct tags *a, const struct tags *b)
@@ -54,48 +79,147 @@ static bool same_tags(const struct tags *a, const struct tags *b)
     return true;
 }
 
-static void insert(struct group *g, const struct request_record *r)
+static void insert(struct group *g, const struct exemplar *x)
 {
     size_t at = g->count;
 
-    while (at > 0 && request_duration(&g->list[at - 1]) < request_duration(r))
+    while (at > 0 && duration(&g->list[at - 1]) < duration(x))
         at--;
     if (at == PER_GROUP)
         return;
     if (g->count < PER_GROUP)
         g->count++;
-    memmove(&g->list[at + 1], &g->list[at], (g->count - at - 1) * sizeof *r);
-    g->list[at] = *r;
+    memmove(&g->list[at + 1], &g->list[at], (g->count - at - 1) * sizeof *x);
+    g->list[at] = *x;
 }
 
-static void take(struct exemplars *e, const struct request_record *r)
+static void take_by_series(struct exemplars *e, const struct exemplar *x)
 {
     struct group *fastest = NULL;
 
     for (size_t i = 0; i < e->count; i++) {
         struct group *g = e->groups[i];
+        const struct request_record *first = &g->list[0].request;
 
-        if (g->list[0].failed == r->failed && same_tags(g->list[0].tags, r->tags)) {
-            insert(g, r);
+        if (first->failed == x->request.failed && same_tags(first->tags, x->request.tags)) {
+            insert(g, x);
             return;
         }
-        if (!fastest || request_duration(&g->list[0]) < request_duration(&fastest->list[0]))
+        if (!fastest || duration(&g->list[0]) < duration(&fastest->list[0]))
             fastest = g;
     }
     if (e->count < GROUPS_MAX) {
         fastest = mem_zalloc(sizeof *fastest);
         e->groups[e->count++] = fastest;
-    } else if (!fastest || request_duration(r) <= request_duration(&fastest->list[0])) {
+    } else if (!fastest || duration(x) <= duration(&fastest->list[0])) {
         return;
     }
     fastest->count = 0;
-    insert(fastest, r);
+    insert(fastest, x);
 }
 
-void exemplars_take(struct exemplars *e, const struct window *w)
+/* --- by time ------------------------------------------------------------------------------ */
+
+static void take_slower(struct exemplar *kept, const struct exemplar *x)
 {
-    for (size_t i = 0; i < w->requests.exemplar_count; i++)
-        take(e, &w->requests.exemplars[i]);
+    if (x->id != 0 && (kept->id == 0 || duration(x) > duration(kept)))
+        *kept = *x;
+}
+
+/* Spans become twice as long. */
+static void widen(struct exemplars *e)
+{
+    e->width *= 2;
+    for (size_t i = 0; i < e->track_count; i++) {
+        struct span *spans = e->tracks[i].spans;
+
+        for (size_t j = 0; j < EXEMPLAR_SPANS / 2; j++) {
+            struct span merged = spans[2 * j];
+
+            take_slower(&merged.slow, &spans[2 * j + 1].slow);
+            take_slower(&merged.failed, &spans[2 * j + 1].failed);
+            spans[j] = merged;
+        }
+        memset(&spans[EXEMPLAR_SPANS / 2], 0, EXEMPLAR_SPANS / 2 * sizeof *spans);
+    }
+}
+
+/* NULL: there are too many regions. */
+static struct track *track_of(struct exemplars *e, struct str region)
+{
+    for (size_t i = 0; i < e->track_count; i++) {
+        if (str_eq(e->tracks[i].region, region))
+            return &e->tracks[i];
+    }
+    if (e->track_count == REGIONS_MAX)
+        return NULL;
+    e->tracks[e->track_count] =
+        (struct track){region, mem_calloc(EXEMPLAR_SPANS, sizeof(struct span))};
+    return &e->tracks[e->track_count++];
+}
+
+static void take_by_time(struct exemplars *e, const struct exemplar *x)
+{
+    struct track *track = track_of(e, tags_get(x->request.tags, STR("load_zone")));
+    struct span *span;
+
+    if (!track || x->second < 0)
+        return;
+    while (x->second / e->width >= EXEMPLAR_SPANS)
+        widen(e);
+    span = &track->spans[x->second / e->width];
+    take_slower(x->request.failed ? &span->failed : &span->slow, x);
+}
+
+void exemplars_take(struct exemplars *e, const struct window *w, int64_t second)
+{
+    for (size_t i = 0; i < w->requests.exemplar_count; i++) {
+        struct exemplar x = {++e->last_id, second, w->requests.exemplars[i]};
+
+        take_by_series(e, &x);
+        take_by_time(e, &x);
+    }
+}
+
+/* --- listing ------------------------------------------------------------------------------ */
+
+static int newest_first(const void *a, const void *b)
+{
+    uint64_t left = (*(const struct exemplar *const *)a)->id;
+    uint64_t right = (*(const struct exemplar *const *)b)->id;
+
+    return (left < right) - (left > right);
+}
+
+static void list_one(const struct exemplar **list, size_t *count, const struct exemplar *x)
+{
+    if (x->id != 0)
+        list[(*count)++] = x;
+}
+
+const struct exemplar **exemplars_list(const struct exemplars *e, size_t *count)
+{
+    size_t most = e->count * PER_GROUP + e->track_count * EXEMPLAR_SPANS * 2;
+    const struct exemplar **list = mem_calloc(most + 1, sizeof *list);
+    size_t n = 0;
+
+    for (size_t i = 0; i < e->count; i++) {
+        for (size_t j = 0; j < e->groups[i]->count; j++)
+            list_one(list, &n, &e->groups[i]->list[j]);
+    }
+    for (size_t i = 0; i < e->track_count; i++) {
+        for (size_t j = 0; j < EXEMPLAR_SPANS; j++) {
+            list_one(list, &n, &e->tracks[i].spans[j].slow);
+            list_one(list, &n, &e->tracks[i].spans[j].failed);
+        }
+    }
+    qsort((void *)list, n, sizeof *list, newest_first);
+    *count = 0; /* one may be there by its series and by its time */
+    for (size_t i = 0; i < n; i++) {
+        if (*count == 0 || list[*count - 1]->id != list[i]->id)
+            list[(*count)++] = list[i];
+    }
+    return list;
 }
 
 /* --- showing ------------------------------------------------------------------------------ */
@@ -169,8 +293,8 @@ static void put_section(const struct exemplars *e, bool failed, struct str link,
 
     for (size_t i = 0; i < e->count; i++) {
         for (size_t j = 0; j < e->groups[i]->count; j++) {
-            if (e->groups[i]->list[j].failed == failed)
-                all[count++] = &e->groups[i]->list[j];
+            if (e->groups[i]->list[j].request.failed == failed)
+                all[count++] = &e->groups[i]->list[j].request;
         }
     }
     if (count == 0)

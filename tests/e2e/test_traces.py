@@ -203,3 +203,85 @@ export default function () {{ for (const p of ['fast', 'slow', 'broken']) http.g
     assert "/slow" in r.stdout and "trace_id" not in r.stdout, r.stdout
     r = lab.script(script)
     assert "EXEMPLARS" not in r.stdout
+
+
+FLEET = """
+import http from 'k6/http';
+export const options = { vus: 4, duration: '4s' };
+export default function () {
+  const zone = __ENV.K6_CLOUDRUN_LOAD_ZONE;
+  for (const path of ['fast', zone === 'eu' ? 'slow' : 'fast', 'broken']) http.get(`${__ENV.URL}/${path}`);
+}
+"""
+
+
+def test_exemplars_and_spans_of_a_fleet(lab):
+    """Agents send spans where their operator says; exemplars come together in the controller, live
+    and stored."""
+    def talk(conn, data):
+        if b"/slow" in data:
+            time.sleep(0.3)
+        ok(conn) if b"/broken" not in data else conn.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+
+    receiver, server = Receiver(lab), lab.server(talk)
+    fleet = lab.fleet()
+    fleet.agent("us", "us-1")
+    fleet.agent("eu", "eu-1", "--traces-output", f"otel=127.0.0.1:{receiver.grpc}")
+    fleet.wait_ready(2)
+    script = lab.file("fleet.js", FLEET)
+    refused = fleet.gale(script, "--traces-output", "otel", "--regions", "us,eu")
+    assert refused.code == 104 and "gale agent --traces-output" in refused.stderr, refused.text
+    r = fleet.gale(script, "-e", f"URL={server.url}", "--regions", "us=50%,eu=50%", "--quiet",
+                   "--trace-propagation", "w3c",
+                   "--summary-exemplars", "--trace-link", "https://t.example/?q={trace_id}&x")
+    assert r.code == 0, r.text
+    slow, failed = r.stdout.split("slowest requests")[1].split("failed requests")
+    lines = [line for line in slow.splitlines() if "GET" in line]
+    assert "/slow" in lines[0] and lines[0].endswith(" eu") and any(x.endswith(" us") for x in lines), r.stdout
+    assert "/broken" in failed and "503" in failed, r.stdout
+    ids = re.findall(r"trace_id=([0-9a-f]{32})\n\s+https://t.example/\?q=([0-9a-f]{32})&x\n", slow)
+    assert ids and all(a == b for a, b in ids), r.stdout
+
+    run = fleet.run_id()
+    page = f"/api/v1/runs/{run}/exemplars"
+    items = fleet.get(page)["items"]
+    check_exemplars(fleet, page, items)
+    fleet.controller.terminate()  # what it has kept is in the store then
+    fleet.controller.wait()
+    fleet.controller = fleet.spawn("controller", "controller", "--data", fleet.data, "--listen",
+                                   fleet.url.removeprefix("http://"), "--nats-listen",
+                                   fleet.nats.removeprefix("nats://"))
+    fleet.wait("the API", lambda: fleet.get("/readyz"))
+    stored = fleet.get(page)["items"]
+    check_exemplars(fleet, page, stored)
+    assert [{**x, "id": 0} for x in stored] == [{**x, "id": 0} for x in items]
+
+    def sent():
+        return [(x["resource"], s) for r in receiver.requests for x in r["body"].get("resource_spans", [])
+                for y in x["scope_spans"] for s in y["spans"]]
+
+    slow = next(x for x in items if x["url"].endswith("/slow"))
+    fleet.wait("its span", lambda: any(hexadecimal(s["trace_id"]) == slow["trace_id"] for _, s in sent()))
+    for resource, span in sent():
+        a = attributes(resource)
+        assert (a["service.instance.id"], a["cloud.region"]) == ("eu-1", "eu"), a
+        assert attributes(span)["load_zone"] == "eu", span
+
+
+def check_exemplars(fleet, page, items):
+    slow = next(x for x in items if x["url"].endswith("/slow"))
+    assert (slow["region"], slow["agent"], slow["kind"], slow["method"]) == ("eu", "eu-1", "slow", "GET"), slow
+    assert slow["status"] == "200" and slow["error_code"] is None and len(slow["trace_id"]) == 32, slow
+    assert slow["duration"] > 250 and 250 < slow["phases"]["waiting"] <= slow["duration"], slow
+    assert 1 <= slow["vu"] <= 4 and slow["iteration"] >= 0 and 0 <= slow["second"] <= 5, slow
+    failed = next(x for x in items if x["kind"] == "failed")
+    assert failed["url"].endswith("/broken") and failed["error_code"] == "1503", failed
+    assert {x["region"] for x in items} == {"us", "eu"}
+    assert [x["id"] for x in items] == sorted((x["id"] for x in items), reverse=True)
+    few = fleet.get(f"{page}?region=us&kind=failed")["items"]
+    assert few and all((x["region"], x["kind"]) == ("us", "failed") for x in few), few
+    assert fleet.get(f"{page}?from=2000")["items"] == [] and fleet.get(f"{page}?to=1")["items"]
+    first = fleet.get(f"{page}?limit=3")
+    assert first["items"] == items[:3] and first["next"]
+    rest = fleet.get(f"{page}?limit=400&cursor={first['next']}")
+    assert rest["items"] == items[3:] and rest["next"] is None

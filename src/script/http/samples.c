@@ -135,7 +135,7 @@ static void copy_text(char *to, size_t size, struct str from)
 /* The hop as a single request, for traces and exemplars. The first has the ids that went over the
  * wire; those after it (redirects) are its children. */
 static void keep_request(struct http_call *call, const struct http_response *hop,
-                         const struct hop *h, tagset_id tags)
+                         const struct hop *h, tagset_id tags, bool failed)
 {
     const struct http_timings *t = &hop->timings;
     struct vu *vu = call->http->vu;
@@ -151,11 +151,14 @@ static void keep_request(struct http_call *call, const struct http_response *hop
         .waiting = t->waiting,
         .receiving = t->receiving,
         .status = hop->status,
+        .error_code = hop->error_code,
+        .vu = vu->id,
+        .iteration = vu->iteration_count,
         .sampled = call->trace.sampled,
-        .failed = h->has_expected ? !h->expected : hop->err || hop->status >= 400,
+        .failed = failed,
     };
 
-    if (call->hops++ > 0 && vu->worker->tracer) {
+    if (call->hops > 1 && vu->worker->tracer) {
         r.parent = r.span;
         r.span = tracer_span(vu->worker->tracer);
     }
@@ -172,6 +175,7 @@ void http_sample_hop(struct http_call *call, const struct http_response *hop)
     int64_t now = clock_wall();
     struct hop h = {.has_expected = call->statuses != NULL};
     tagset_id tags;
+    bool failed;
 
     h.expected = h.has_expected && is_expected(call->statuses, hop);
     h.url =
@@ -190,6 +194,8 @@ void http_sample_hop(struct http_call *call, const struct http_response *hop)
     if (h.has_expected)
         shard_add(shard, METRIC_HTTP_REQ_FAILED, tags, h.expected ? 0 : 1, now);
     vu_meta_end(call->http->vu);
-    if (UNLIKELY(shard_keeps_requests(shard)))
-        keep_request(call, hop, &h, tags);
+    call->hops++;
+    failed = h.has_expected ? !h.expected : hop->err || hop->status >= 400;
+    if (UNLIKELY(shard_wants_request(shard, tags, failed, call->trace.sampled, t->duration)))
+        keep_request(call, hop, &h, tags, failed);
 }

@@ -236,8 +236,9 @@ TEST(window_wire_splits_what_is_too_large)
 /* Heap; a window of every type. */
 static struct str sample_message(void)
 {
-    struct shard_options options = {0};
+    struct shard_options options = {.keep_exemplars = true};
     struct shard *shard = shard_new(&options);
+    struct request_record request = {.waiting = 12500000, .failed = true, .url = "http://shop/"};
     tag_id tag = shard_tag(shard, STR("name"), STR("http://shop/"));
     tagset_id tags = shard_tagset(shard, 0, &tag, 1);
     struct sent sent = {0};
@@ -248,6 +249,7 @@ static struct str sample_message(void)
     shard_add(shard, METRIC_HTTP_REQS, tags, 1, 0);
     shard_add(shard, METRIC_HTTP_REQ_FAILED, tags, 0, 0);
     shard_add(shard, METRIC_HTTP_REQ_DURATION, tags, 12.5, 0);
+    shard_add_request(shard, tags, &request);
     for (int i = 0; i < 600; i++)
         shard_add(shard, METRIC_ITERATION_DURATION, 0, i, 0);
     w = shard_take_window(shard);
@@ -281,6 +283,47 @@ TEST(window_wire_series_have_one_address)
     mem_free((void *)(uintptr_t)bytes.ptr);
 }
 
+TEST(window_wire_carries_the_slowest_requests)
+{
+    struct shard *shards[2];
+    struct window *w[2];
+    struct series_book *book = series_book_new(0);
+    struct window *got;
+    struct sent sent = {0};
+
+    for (int i = 0; i < 2; i++) { /* twelve series in each of two workers */
+        shards[i] = shard_new(&(struct shard_options){.keep_exemplars = true});
+        for (int j = 0; j < 12; j++) {
+            struct request_record r = {.waiting = 1000 + j * 10 + i, .trace = {7, 9}, .vu = 3};
+            char name[16];
+            tag_id tag;
+
+            snprintf(name, sizeof name, "%d", j);
+            snprintf(r.url, sizeof r.url, "u%d\x1b", j);
+            tag = shard_tag(shards[i], STR("name"), str_of(name));
+            shard_add_request(shards[i], shard_tagset(shards[i], 0, &tag, 1), &r);
+        }
+        w[i] = shard_take_window(shards[i]);
+    }
+    window_encode((const struct window *const *)w, 2, SIZE_MAX, keep, &sent);
+    CHECK_EQ(sent.count, 1);
+    CHECK_EQ(window_decode(book, buf_str(&sent.messages[0]), &got, NULL), 0);
+    CHECK_EQ(got->requests.exemplar_count, 8);
+    CHECK_EQ(got->requests.exemplars[0].waiting, 1111);
+    CHECK_EQ(got->requests.exemplars[7].waiting, 1041);
+    CHECK_EQ(got->requests.exemplars[0].trace[1], 9);
+    CHECK_EQ(got->requests.exemplars[0].vu, 3);
+    CHECK_TEXT(got->requests.exemplars[0].url, "u11?");
+    CHECK(str_eq_c(tags_get(got->requests.exemplars[0].tags, STR("name")), "11"));
+    window_free(got);
+    unkeep(&sent);
+    for (int i = 0; i < 2; i++) {
+        window_free(w[i]);
+        shard_free(shards[i]);
+    }
+    series_book_free(book);
+}
+
 TEST(window_wire_refuses_what_is_cut_off)
 {
     struct str bytes = sample_message();
@@ -302,7 +345,7 @@ TEST(window_wire_refuses_what_is_cut_off)
         diag_deinit(&d);
         mem_free(cut);
     }
-    CHECK(whole <= 12);
+    CHECK(whole <= 13);
     series_book_free(book);
     mem_free((void *)(uintptr_t)bytes.ptr);
 }

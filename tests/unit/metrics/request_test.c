@@ -26,12 +26,15 @@ TEST(request_exemplars_are_the_slowest_of_each_series)
     tagset_id b = shard_tagset(s, 0, &tags[1], 1);
     struct window *w;
 
-    CHECK(shard_keeps_requests(s));
+    CHECK(shard_wants_request(s, a, false, false, 0));
     add(s, a, 5, false);
     add(s, a, 9, false);
     add(s, a, 7, false);
     add(s, a, 3, true);
     add(s, b, 1, false);
+    CHECK(!shard_wants_request(s, a, false, true, 9));
+    CHECK(shard_wants_request(s, a, false, false, 10));
+    CHECK(shard_wants_request(s, a, true, false, 4));
     w = shard_take_window(s);
     CHECK_EQ(w->requests.exemplar_count, 3);
     CHECK_EQ(w->requests.span_count, 0);
