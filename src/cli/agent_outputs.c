@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cli/args.h"
 #include "engine/options.h"
+#include "fleet/agent.h"
 #include "fleet/scoring.h"
 #include "metrics/threshold.h"
 #include "metrics/totals.h"
@@ -46,45 +47,68 @@ static char **default_system_tags(void)
     return tags;
 }
 
-static int open_one(struct agent_outputs *o, struct str spec, struct loop *loop, struct diag *d)
+static void add(struct agent_outputs *o, struct output *output)
 {
-    struct output_context context = {
-        .totals = o->totals,
-        .thresholds = o->thresholds,
-        .system_tags = (const char *const *)o->system_tags,
-        .env = get_env,
-        .environment = environ,
-        .loop = loop,
-    };
-    struct output *output;
-    int err = output_new(spec, &context, &output, d);
-
-    if (err)
-        return err;
     o->list = mem_reallocarray((void *)o->list, o->count + 1, sizeof *o->list);
     o->list[o->count++] = output;
-    return 0;
 }
 
-int agent_outputs_open(struct agent_outputs *o, const struct args *args, struct loop *loop,
-                       struct host_sink *sink, struct diag *d)
+static int open_one(struct agent_outputs *o, struct str spec, const struct output_context *context,
+                    struct diag *d)
 {
+    struct output *output;
+    int err = output_new(spec, context, &output, d);
+
+    if (err == 0)
+        add(o, output);
+    return err;
+}
+
+static int open_all(struct agent_outputs *o, const struct args *args,
+                    const struct output_context *context, struct diag *d)
+{
+    struct output *traces = NULL;
     int err = 0;
 
-    o->totals = totals_new();
-    o->thresholds = mem_zalloc(sizeof *o->thresholds);
-    o->system_tags = default_system_tags();
     for (size_t i = 0; i < args->value_count[FLAG_OUT] && err == 0; i++) {
         struct str rest = str_of(args->values[FLAG_OUT][i]);
         bool several = args->from_env[FLAG_OUT];
 
         do {
-            err = open_one(o, several ? str_cut(&rest, ',') : rest, loop, d);
+            err = open_one(o, several ? str_cut(&rest, ',') : rest, context, d);
         } while (several && rest.len > 0 && err == 0);
     }
-    *sink = (struct host_sink){0};
+    if (err == 0)
+        err = output_traces_new(args_text(args, FLAG_TRACES_OUTPUT, "none"), context, &traces, d);
+    if (traces)
+        add(o, traces);
+    return err;
+}
+
+int agent_outputs_open(struct agent_outputs *o, const struct args *args,
+                       struct agent_config *config, struct diag *d)
+{
+    struct output_context context = {
+        .env = get_env,
+        .environment = environ,
+        .loop = config->loop,
+        .agent = config->id,
+        .region = config->region,
+    };
+    struct host_sink *sink = &config->host.sink;
+    int err;
+
+    context.totals = o->totals = totals_new();
+    context.thresholds = o->thresholds = mem_zalloc(sizeof *o->thresholds);
+    o->system_tags = default_system_tags();
+    context.system_tags = (const char *const *)o->system_tags;
+    err = open_all(o, args, &context, d);
+    *sink = (struct host_sink){.second = NULL};
     for (size_t i = 0; i < o->count; i++) {
-        *sink = (struct host_sink){o, on_second, sink->keep_samples | o->list[i]->needs_samples};
+        sink->arg = o;
+        sink->second = on_second;
+        sink->keep_samples |= o->list[i]->needs_samples;
+        sink->keep_spans |= o->list[i]->needs_spans;
     }
     return err;
 }

@@ -7,10 +7,9 @@
 
 #include "base/compiler.h"
 #include "base/diag.h"
-#include "fleet/host.h"
 
+struct agent_config;
 struct args;
-struct loop;
 struct output;
 struct threshold_set;
 struct totals;
@@ -23,10 +22,11 @@ struct agent_outputs {
     char **system_tags;
 };
 
-/* Opens what --out says; `sink` is set when there is any. ERR_INVALID for what is no output, or
- * what opening it gave. The list stays where it is until agent_outputs_close, error or not. */
-MUST_USE int agent_outputs_open(struct agent_outputs *o, const struct args *args, struct loop *loop,
-                                struct host_sink *sink, struct diag *d);
+/* Opens what --out and --traces-output say, of the agent of that config (its id, region and loop);
+ * its sink is set when there is any. ERR_INVALID for what is no output, or what opening it gave.
+ * The list stays where it is until agent_outputs_close, error or not. */
+MUST_USE int agent_outputs_open(struct agent_outputs *o, const struct args *args,
+                                struct agent_config *config, struct diag *d);
 /* Writes what is left, outside of the loop; what could not be written is logged. */
 void agent_outputs_close(struct agent_outputs *o);
 

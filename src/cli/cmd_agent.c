@@ -135,7 +135,7 @@ static int start(struct agent_command *c, const struct args *args, struct diag *
     if (err == 0)
         err = check_secrets(args, d);
     if (err == 0)
-        err = agent_outputs_open(&c->outputs, args, c->service.loop, &config.host.sink, d);
+        err = agent_outputs_open(&c->outputs, args, &config, d);
     if (err == 0)
         err = agent_start(&config, &c->agent, d);
     if (err == 0)

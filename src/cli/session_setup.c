@@ -128,28 +128,20 @@ static int set_up_scrape(struct session *s, struct diag *d)
 
 static int set_up_traces(struct session *s, struct diag *d)
 {
-    const char *text = args_text(s->args, FLAG_TRACES_OUTPUT, "none");
-    struct str arg = str_of(text);
-    struct str name = str_cut(&arg, '=');
+    const struct output_context context = {.env = get_env, .loop = s->loop};
     struct output *output;
+    int err;
 
     if (args_bool(s->args, FLAG_SUMMARY_EXEMPLARS))
         s->exemplars = exemplars_new();
-    if (strcmp(text, "none") == 0)
-        return 0;
-    if (!str_eq_c(name, "otel"))
-        return diag_set(d, ERR_INVALID,
-                        "flag --traces-output: '%s': use none or "
-                        "otel[=HOST:PORT,proto=grpc|http,header.NAME=VALUE]",
-                        text);
+    err = output_traces_new(args_text(s->args, FLAG_TRACES_OUTPUT, "none"), &context, &output, d);
+    if (err || !output)
+        return err;
+    add_output(s, output);
     if (!options_is_set(&s->test.options, OPTION_TRACING))
         return diag_set(d, ERR_INVALID,
                         "flag --traces-output: requests have no trace context that spans could "
                         "belong to: add --trace-propagation w3c");
-    output = output_traces_new(arg, &(struct output_context){.env = get_env, .loop = s->loop}, d);
-    if (!output)
-        return ERR_INVALID;
-    add_output(s, output);
     return 0;
 }
 

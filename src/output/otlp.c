@@ -64,14 +64,18 @@ void otlp_put_time(struct buf *out, uint32_t number, int64_t wall_nsec)
     pb_put_fixed64(out, (uint64_t)wall_nsec);
 }
 
-void otlp_open(struct buf *out, struct str service, struct str version, struct otlp_open *at)
+void otlp_open(struct buf *out, const struct otlp_resource *from, struct otlp_open *at)
 {
     size_t part;
 
     at->resource = pb_begin(out, REQUEST_RESOURCES);
     part = pb_begin(out, RESOURCES_RESOURCE);
-    otlp_put_text(out, RESOURCE_ATTRIBUTES, STR("service.name"), service);
-    otlp_put_text(out, RESOURCE_ATTRIBUTES, STR("service.version"), version);
+    otlp_put_text(out, RESOURCE_ATTRIBUTES, STR("service.name"), from->service);
+    otlp_put_text(out, RESOURCE_ATTRIBUTES, STR("service.version"), from->version);
+    if (from->instance.len)
+        otlp_put_text(out, RESOURCE_ATTRIBUTES, STR("service.instance.id"), from->instance);
+    if (from->region.len)
+        otlp_put_text(out, RESOURCE_ATTRIBUTES, STR("cloud.region"), from->region);
     pb_end(out, part);
     at->scope = pb_begin(out, RESOURCES_SCOPES);
     part = pb_begin(out, SCOPES_SCOPE);

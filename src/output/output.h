@@ -26,6 +26,8 @@ struct output_context {
     char *const *environment; /* "NAME=value", NULL at the end: for families of names; NULL: none */
     struct loop *loop;        /* main's */
     bool native_histograms;   /* k6's feature of that name is on */
+    const char *agent;        /* of a fleet, whose traces these are; NULL: none, as is its region */
+    const char *region;
 };
 
 struct output_ops {
@@ -66,8 +68,9 @@ struct output *output_statsd_new(struct str arg, const struct output_context *co
 struct output *output_prometheus_new(struct str arg, const struct output_context *context,
                                      struct diag *d);
 
-/* --traces-output otel=`arg`; not one of --out's. NULL: `d` says why. */
-struct output *output_traces_new(struct str arg, const struct output_context *context,
-                                 struct diag *d);
+/* --traces-output, not one of --out's: "otel", "otel=HOST:PORT,..."; *out is NULL for "none".
+ * ERR_INVALID, or what opening it gave. */
+MUST_USE int output_traces_new(const char *spec, const struct output_context *context,
+                               struct output **out, struct diag *d);
 
 #endif

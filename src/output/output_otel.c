@@ -84,7 +84,9 @@ static void put_tags(struct buf *out, uint32_t number, const struct tags *tags)
 /* Opens the request, with who sends it. */
 static void open_request(struct otel_output *o)
 {
-    otlp_open(&o->push.payload, str_of(o->service), str_of(o->version), &o->open);
+    otlp_open(&o->push.payload,
+              &(struct otlp_resource){.service = str_of(o->service), .version = str_of(o->version)},
+              &o->open);
 }
 
 /* The unit in UCUM; empty: none. */

@@ -45,8 +45,10 @@ enum { KIND_CLIENT = 3, CODE_ERROR = 2 };
 struct traces_output {
     struct push push;
     struct otlp_open open; /* while the payload has spans */
-    char *service;         /* owned */
-    uint64_t dropped;      /* in workers, for want of room */
+    char *service;         /* owned, as are the others */
+    char *agent;
+    char *region;
+    uint64_t dropped; /* in workers, for want of room */
 };
 
 /* --- spans -------------------------------------------------------------------------------- */
@@ -132,6 +134,18 @@ static void put_span(struct buf *out, const struct request_record *r)
     pb_end(out, span);
 }
 
+static void open_request(struct traces_output *o)
+{
+    const struct otlp_resource resource = {
+        .service = str_of(o->service),
+        .version = STR(GALE_VERSION),
+        .instance = str_of(o->agent ? o->agent : ""),
+        .region = str_of(o->region ? o->region : ""),
+    };
+
+    otlp_open(&o->push.payload, &resource, &o->open);
+}
+
 static void take(struct output *base, const struct window *w)
 {
     struct push *p = CONTAINER_OF(base, struct push, base);
@@ -140,7 +154,7 @@ static void take(struct output *base, const struct window *w)
     o->dropped += w->requests.dropped;
     for (size_t i = 0; i < w->requests.span_count; i++) {
         if (p->points == 0)
-            otlp_open(&p->payload, str_of(o->service), STR(GALE_VERSION), &o->open);
+            open_request(o);
         put_span(&p->payload, &w->requests.spans[i]);
         p->points++;
         push_payload(p, false);
@@ -171,6 +185,8 @@ static void free_traces(struct push *p)
     struct traces_output *o = CONTAINER_OF(p, struct traces_output, push);
 
     mem_free(o->service);
+    mem_free(o->agent);
+    mem_free(o->region);
     mem_free(o);
 }
 
@@ -253,30 +269,51 @@ static int make_transport(const struct output_context *c, struct settings *s,
     return err;
 }
 
-struct output *output_traces_new(struct str arg, const struct output_context *context,
-                                 struct diag *d)
+static int make_output(const struct output_context *context, struct settings *s,
+                       struct output **out, struct diag *d)
 {
-    struct settings s = {0};
     struct transport *transport = NULL;
     struct traces_output *o;
-    int err = read_settings(arg, &s, d);
+    int err = make_transport(context, s, &transport, d);
 
-    if (err == 0)
-        err = make_transport(context, &s, &transport, d);
-    config_headers_deinit(&s.headers);
     if (err)
-        return NULL;
+        return err;
     o = mem_zalloc(sizeof *o);
     o->service = mem_strdup(config_text(context, "K6_OTEL_SERVICE_NAME",
                                         config_text(context, "OTEL_SERVICE_NAME", "k6")));
+    o->agent = mem_strdup(context->agent);
+    o->region = mem_strdup(context->region);
     o->push.take_samples = take;
     o->push.finish = finish;
     o->push.at_end = at_end;
     o->push.free = free_traces;
     push_init(&o->push, context, NSEC_PER_SEC, false,
-              mem_printf("traces (%s %.*s)", s.is_http ? "http" : "grpc", STR_ARG(s.url)),
+              mem_printf("traces (%s %.*s)", s->is_http ? "http" : "grpc", STR_ARG(s->url)),
               transport, TIMEOUT);
     o->push.base.needs_samples = false; /* it takes spans instead */
     o->push.base.needs_spans = true;
-    return &o->push.base;
+    *out = &o->push.base;
+    return 0;
+}
+
+int output_traces_new(const char *spec, const struct output_context *context, struct output **out,
+                      struct diag *d)
+{
+    struct str arg = str_of(spec);
+    struct settings s = {0};
+    int err;
+
+    *out = NULL;
+    if (strcmp(spec, "none") == 0)
+        return 0;
+    if (!str_eq_c(str_cut(&arg, '='), "otel"))
+        return diag_set(d, ERR_INVALID,
+                        "flag --traces-output: '%s': use none or "
+                        "otel[=HOST:PORT,proto=grpc|http,header.NAME=VALUE]",
+                        spec);
+    err = read_settings(arg, &s, d);
+    if (err == 0)
+        err = make_output(context, &s, out, d);
+    config_headers_deinit(&s.headers);
+    return err;
 }
