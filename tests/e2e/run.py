@@ -4,8 +4,8 @@
     tests/e2e/run.py BINARY [NAME...]
 
 A test is a function test_* in test_*.py that takes a `Lab`; it starts servers, runs the binary, and
-asserts on exit codes, output, and what the servers saw. Tests run a few at a time; the last line
-counts them: 'N passed, N failed'."""
+asserts on exit codes, output, and what the servers saw. Tests run a few at a time; those of a module
+that says WAITS = True mostly wait, and run beside them. The last line counts: 'N passed, N failed'."""
 import concurrent.futures
 import importlib.util
 import os
@@ -26,7 +26,7 @@ def load():
         spec.loader.exec_module(module)
         for name, fn in vars(module).items():
             if name.startswith("test_") and callable(fn):
-                yield f"{path.stem[5:]}.{name[5:]}", fn
+                yield f"{path.stem[5:]}.{name[5:]}", fn, getattr(module, "WAITS", False)
 
 
 def run_one(binary, name, fn):
@@ -44,10 +44,15 @@ def run_one(binary, name, fn):
 def main():
     binary = pathlib.Path(sys.argv[1]).resolve()
     wanted = sys.argv[2:]
-    tests = [(n, f) for n, f in load() if not wanted or any(w in n for w in wanted)]
+    tests = [t for t in load() if not wanted or any(w in t[0] for w in wanted)]
     failed = 0
-    with concurrent.futures.ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
-        for name, error, seconds in pool.map(lambda t: run_one(binary, *t), tests):
+    lanes = max(2, os.cpu_count() or 2)
+    with (concurrent.futures.ThreadPoolExecutor(lanes) as pool,
+          concurrent.futures.ThreadPoolExecutor(lanes) as idle):
+        done = [(idle if waits else pool).submit(run_one, binary, name, fn)
+                for name, fn, waits in tests]
+        for future in concurrent.futures.as_completed(done):
+            name, error, seconds = future.result()
             print(f"{'FAIL' if error else 'ok  '} {name} ({seconds:.1f} s)", flush=True)
             if error:
                 failed += 1

@@ -5,6 +5,8 @@ import os
 import signal
 import time
 
+WAITS = True
+
 PLAIN = """
 import http from 'k6/http';
 import { check } from 'k6';

@@ -11,6 +11,8 @@ import time
 
 from lab import Lab
 
+WAITS = True
+
 LOOP = """
 import http from 'k6/http';
 export const options = { scenarios: { s: { executor: 'constant-arrival-rate', rate: %d,

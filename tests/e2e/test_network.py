@@ -265,7 +265,8 @@ def test_policy_limits_load_and_line(lab):
         export default function () {{ check(http.get('{server.url}/'), {{ whole: (r) => r.body.length === 500000 }}); }}
     """, *flags)
     assert r.code == 0 and m["checks"]["passes"] == 2, r.text
-    assert m["http_req_duration"]["max"] >= 400 and "emulated" not in r.text, m["http_req_duration"]
+    # 8 Mbit over 20 Mbit/s, less what left before the clocks of both had begun.
+    assert m["http_req_duration"]["max"] >= 350 and "emulated" not in r.text, m["http_req_duration"]
 
 
 def test_policy_that_is_wrong_names_the_place(lab):

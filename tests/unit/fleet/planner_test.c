@@ -428,6 +428,28 @@ TEST(planner_uses_as_many_agents_as_needed_over_zones_in_turn)
     fleet_plan_deinit(&plan);
 }
 
+/* However many agents a region uses, no zone has two more than another that has some left. */
+TEST(planner_spreads_a_region_over_its_zones)
+{
+    static const char *const zones[] = {"a", "b", "c"};
+
+    agent_count = 0;
+    for (size_t i = 0; i < 12; i++)
+        add_agent("r", 100)->zone = zones[i / 4];
+    for (uint64_t used = 1; used <= 12; used++) {
+        size_t in_zone[COUNT_OF(zones)] = {0};
+
+        CHECK_EQ(plan_for("r", false, (struct planner_load){used * 100, 0}, NULL), 0);
+        CHECK_EQ(plan.count, used);
+        for (size_t i = 0; i < plan.count; i++)
+            in_zone[(strtoul(plan.parts[i].agent + 1, NULL, 10) - 1) / 4]++;
+        for (size_t i = 0; i < COUNT_OF(zones); i++)
+            CHECK(in_zone[i] == used / 3 || in_zone[i] == used / 3 + 1);
+        CHECK_EQ(region_vus("r"), used * 100);
+        fleet_plan_deinit(&plan);
+    }
+}
+
 TEST(planner_counts_rates_too)
 {
     agent_count = 0;
