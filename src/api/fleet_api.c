@@ -6,10 +6,11 @@
 #include "api/access.h"
 #include "api/call.h"
 #include "api/fleet_live.h"
+#include "api/replay.h"
 #include "api/static.h"
 #include "base/mem.h"
 
-enum { MAX_BODY = 64 * 1024 * 1024, MAX_CONNECTIONS = 1024 };
+enum { MAX_UPLOAD = 64 * 1024 * 1024, MAX_BODY = 1024 * 1024, MAX_CONNECTIONS = 1024 };
 
 struct fleet_api {
     struct api_context context;
@@ -50,28 +51,32 @@ static bool may(struct api_call *call)
 
 /* --- requests ------------------------------------------------------------------------------- */
 
-static void serve(struct api_call *call)
+static bool is_admitted(struct api_call *call)
 {
     struct access *access = call->context->access;
 
-    if (call->route->role != API_NONE) {
-        if (!access_identify(access, call->request, &call->caller) ||
-            !access_count(access, call->request, &call->caller) || !may(call))
-            return;
-    }
-    call->route->handle(call);
+    if (call->route->role == API_NONE) /* a session is opened; the others are no API */
+        return strncmp(call->route->path, "/api/", 5) != 0 ||
+               access_count(access, call->request, &call->caller);
+    return access_identify(access, call->request, &call->caller) &&
+           access_count(access, call->request, &call->caller) && may(call);
 }
 
-static void handle(void *arg, struct api_request *r)
+/* Who asks, and whether they may, is known before the body is read. */
+static void admit(void *arg, struct api_request *r)
 {
     const struct fleet_api *api = arg;
-    struct api_call call = {.context = &api->context, .request = r};
+    struct api_call *call = mem_zalloc(sizeof *call);
     char allow[ROUTE_ALLOW_SIZE];
 
-    switch (route_find(api_method(r), api_path(r), &call.route, &call.values, allow)) {
+    call->context = &api->context;
+    call->request = r;
+    api_set_data(r, call);
+    switch (route_find(api_method(r), api_path(r), &call->route, &call->values, allow)) {
     case ROUTE_FOUND:
         api_add_header(r, "Cache-Control", "no-store");
-        serve(&call);
+        api_limit_body(r, call->route->flags & ROUTE_UPLOAD ? MAX_UPLOAD : MAX_BODY);
+        is_admitted(call);
         break;
     case ROUTE_NO_METHOD:
         api_add_header(r, "Allow", allow);
@@ -87,6 +92,17 @@ static void handle(void *arg, struct api_request *r)
         if (!static_answer(r))
             api_problem(r, 404, "/problems/not-found", "Not found", "There is no such page");
     }
+}
+
+static void handle(void *arg, struct api_request *r)
+{
+    struct api_call *call = api_data(r);
+
+    (void)arg;
+    if (call->route->flags & ROUTE_CREATES)
+        replay_handle(call);
+    else
+        call->route->handle(call);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -115,6 +131,7 @@ int fleet_api_start(const struct fleet_api_config *config, struct fleet_api **ou
         .address = config->address,
         .loop = config->loop,
         .max_body = MAX_BODY,
+        .admit = admit,
         .connections = MAX_CONNECTIONS,
         .cert_pem = config->cert_pem,
         .key_pem = config->key_pem,

@@ -1,68 +1,18 @@
 #include "api/server.h"
 
-#include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "api/server_internal.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "loop/loop.h"
-#include "output/json_text.h"
 
-enum { IDLE_SECONDS = 60, MAX_HEADERS = 16 };
-
-struct api_server {
-    struct api_server_config config;
-    struct MHD_Daemon *daemon;
-    struct io io;       /* the daemon's epoll */
-    struct timer timer; /* when the daemon wants to run without an event */
-    bool is_running;    /* within MHD_run */
-    bool is_due;        /* run again soon */
-    int port;
-    struct api_request *requests; /* all of them */
-};
-
-struct header {
-    char *name;
-    char *value;
-};
-
-struct api_request {
-    struct api_server *server;
-    struct api_request *next;
-    struct api_request **link; /* what points here */
-    struct MHD_Connection *connection;
-    const char *method;
-    const char *path;
-    struct buf body;
-    bool is_handled; /* the handler was called */
-    bool is_suspended;
-    bool is_answered;
-    struct MHD_Response *response; /* to be queued when the connection runs again */
-    unsigned status;
-    struct header headers[MAX_HEADERS];
-    size_t header_count;
-    struct api_stream *stream; /* NULL: none */
-    void (*gone)(void *arg);
-    void *gone_arg;
-};
-
-struct api_stream {
-    struct api_request *request; /* NULL: the client has left */
-    struct buf waiting;
-    size_t max_waiting;
-    bool is_ended;
-    void (*closed)(void *arg);
-    void *arg;
-};
+/* URLs as openapi.yaml has them; PATIENCE: what is read of a body beyond its limit. */
+enum { IDLE_SECONDS = 60, MAX_TARGET = 8192, PATIENCE = 16 * 1024 * 1024 };
 
 /* --- running the daemon --------------------------------------------------------------------- */
 
@@ -100,7 +50,7 @@ static void serve_soon(struct api_server *s)
         timer_start(s->config.loop, &s->timer, clock_now());
 }
 
-static void resume(struct api_request *r)
+void server_resume(struct api_request *r)
 {
     if (!r->is_suspended)
         return;
@@ -128,12 +78,14 @@ struct str api_body(const struct api_request *r)
 
 const char *api_header(const struct api_request *r, const char *name)
 {
-    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+    return !r->connection ? NULL
+                          : MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
 const char *api_query(const struct api_request *r, const char *name)
 {
-    return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
+    return !r->connection ? NULL
+                          : MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
 static enum MHD_Result add_query(void *arg, enum MHD_ValueKind kind, const char *name,
@@ -163,6 +115,23 @@ json_t *api_queries(const struct api_request *r)
     return all;
 }
 
+void api_limit_body(struct api_request *r, size_t max)
+{
+    r->max_body = max;
+    buf_init(&r->body, max);
+}
+
+void api_set_data(struct api_request *r, void *data)
+{
+    mem_free(r->data);
+    r->data = data;
+}
+
+void *api_data(const struct api_request *r)
+{
+    return r->data;
+}
+
 const char *api_cookie(const struct api_request *r, const char *name)
 {
     return MHD_lookup_connection_value(r->connection, MHD_COOKIE_KIND, name);
@@ -181,12 +150,10 @@ const char *api_peer(const struct api_request *r)
     return text;
 }
 
-/* --- answers -------------------------------------------------------------------------------- */
-
-void api_add_header(struct api_request *r, const char *name, const char *value)
+void api_on_gone(struct api_request *r, void (*gone)(void *arg), void *arg)
 {
-    if (r->header_count < MAX_HEADERS)
-        r->headers[r->header_count++] = (struct header){mem_strdup(name), mem_strdup(value)};
+    r->gone = gone;
+    r->gone_arg = arg;
 }
 
 static enum MHD_Result queue(struct api_request *r)
@@ -196,194 +163,6 @@ static enum MHD_Result queue(struct api_request *r)
     MHD_destroy_response(r->response);
     r->response = NULL;
     return result;
-}
-
-static bool has_header(const struct api_request *r, const char *name)
-{
-    for (size_t i = 0; i < r->header_count; i++) {
-        if (strcmp(r->headers[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Nothing that is answered is a page to be run, framed or read by another site's, unless a handler
- * says so. */
-static void add_guards(const struct api_request *r, struct MHD_Response *response)
-{
-    static const struct {
-        const char *name;
-        const char *value;
-    } guards[] = {
-        {"X-Content-Type-Options", "nosniff"},
-        {"X-Frame-Options", "DENY"},
-        {"Referrer-Policy", "no-referrer"},
-        {"Cross-Origin-Resource-Policy", "same-origin"},
-        {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
-    };
-
-    for (size_t i = 0; i < COUNT_OF(guards); i++) {
-        if (!has_header(r, guards[i].name))
-            MHD_add_response_header(response, guards[i].name, guards[i].value);
-    }
-}
-
-static void give(struct api_request *r, unsigned status, struct MHD_Response *response)
-{
-    add_guards(r, response);
-    for (size_t i = 0; i < r->header_count; i++)
-        MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
-    r->is_answered = true;
-    r->status = status;
-    r->response = response;
-    resume(r); /* on_request queues it */
-}
-
-void api_answer(struct api_request *r, unsigned status, const char *content_type, struct str body)
-{
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        body.len, (void *)(uintptr_t)(body.len ? body.ptr : ""), MHD_RESPMEM_MUST_COPY);
-
-    if (content_type)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-    give(r, status, response);
-}
-
-void api_answer_json(struct api_request *r, unsigned status, json_t *json)
-{
-    char *text = json_text(json, 0);
-
-    api_answer(r, status, "application/json; charset=utf-8", str_of(text));
-    json_decref(json);
-    mem_free(text);
-}
-
-/* The detail may be no UTF-8: json_text says it all the same. */
-static void answer_problem(struct api_request *r, json_t *json, const char *detail)
-{
-    char *text;
-
-    json_object_set_new(json, "detail", json_string_nocheck(detail));
-    text = json_text(json, 0);
-    api_answer(r, (unsigned)json_integer_value(json_object_get(json, "status")),
-               "application/problem+json", str_of(text));
-    json_decref(json);
-    mem_free(text);
-}
-
-static json_t *problem_json(unsigned status, const char *type, const char *title)
-{
-    return json_pack("{s:s, s:s, s:i}", "type", type, "title", title, "status", (int)status);
-}
-
-void api_problem(struct api_request *r, unsigned status, const char *type, const char *title,
-                 const char *fmt, ...)
-{
-    char detail[4096];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(detail, sizeof detail, fmt, args);
-    va_end(args);
-    answer_problem(r, problem_json(status, type, title), detail);
-}
-
-void api_problem_with(struct api_request *r, unsigned status, const char *type, const char *title,
-                      json_t *more, const char *fmt, ...)
-{
-    json_t *json = problem_json(status, type, title);
-    char detail[4096];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(detail, sizeof detail, fmt, args);
-    va_end(args);
-    json_object_update(json, more);
-    json_decref(more);
-    answer_problem(r, json, detail);
-}
-
-void api_on_gone(struct api_request *r, void (*gone)(void *arg), void *arg)
-{
-    r->gone = gone;
-    r->gone_arg = arg;
-}
-
-/* --- streams -------------------------------------------------------------------------------- */
-
-/* The daemon asks for more to send. */
-static ssize_t read_stream(void *arg, uint64_t at, char *room, size_t max)
-{
-    struct api_stream *s = arg;
-    size_t len = s->waiting.len < max ? s->waiting.len : max;
-
-    (void)at;
-    if (len == 0) {
-        if (s->is_ended || !s->request)
-            return MHD_CONTENT_READER_END_OF_STREAM;
-        s->request->is_suspended = true;
-        MHD_suspend_connection(s->request->connection);
-        return 0;
-    }
-    memcpy(room, buf_str(&s->waiting).ptr, len);
-    buf_consume(&s->waiting, len);
-    return (ssize_t)len;
-}
-
-static void free_stream(void *arg)
-{
-    struct api_stream *s = arg;
-
-    if (s->request)
-        s->request->stream = NULL;
-    if (!s->is_ended && s->closed)
-        s->closed(s->arg);
-    buf_deinit(&s->waiting);
-    mem_free(s);
-}
-
-struct api_stream *api_stream_begin(struct api_request *r, size_t max_waiting,
-                                    void (*closed)(void *arg), void *arg)
-{
-    struct api_stream *s = mem_zalloc(sizeof *s);
-    struct MHD_Response *response;
-
-    *s =
-        (struct api_stream){.request = r, .max_waiting = max_waiting, .closed = closed, .arg = arg};
-    buf_init(&s->waiting, SIZE_MAX);
-    r->stream = s;
-    response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, read_stream, s, free_stream);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    MHD_add_response_header(response, "X-Accel-Buffering", "no");
-    give(r, MHD_HTTP_OK, response);
-    return s;
-}
-
-void api_stream_send(struct api_stream *s, struct str bytes)
-{
-    if (s->is_ended || !s->request)
-        return;
-    buf_append_str(&s->waiting, bytes);
-    if (s->waiting.len > s->max_waiting) { /* too slow: it may come again and resume */
-        void (*closed)(void *arg) = s->closed;
-
-        s->closed = NULL;
-        buf_reset(&s->waiting);
-        s->is_ended = true;
-        if (closed)
-            closed(s->arg);
-    }
-    resume(s->request);
-}
-
-void api_stream_end(struct api_stream *s)
-{
-    s->is_ended = true;
-    s->closed = NULL;
-    if (s->request)
-        resume(s->request);
 }
 
 /* --- the daemon's calls --------------------------------------------------------------------- */
@@ -397,13 +176,56 @@ static struct api_request *new_request(struct api_server *s, struct MHD_Connecti
     r->connection = connection;
     r->method = mem_strdup(method);
     r->path = mem_strdup(url);
-    buf_init(&r->body, s->config.max_body);
+    api_limit_body(r, s->config.max_body);
     r->next = s->requests;
     r->link = &s->requests;
     if (r->next)
         r->next->link = &r->next;
     s->requests = r;
     return r;
+}
+
+static void refuse_body(struct api_request *r)
+{
+    api_problem(r, MHD_HTTP_CONTENT_TOO_LARGE, "/problems/too-large", "Too large",
+                "the body may have %zu bytes here: leave data files out, or fetch them in setup()",
+                r->max_body);
+}
+
+static enum MHD_Result add_size(void *arg, enum MHD_ValueKind kind, const char *name,
+                                const char *value)
+{
+    (void)kind;
+    *(size_t *)arg += strlen(name) + 1 + (value ? strlen(value) + 1 : 0);
+    return MHD_YES;
+}
+
+/* What the head alone decides. */
+static void look_at_head(struct api_request *r)
+{
+    struct api_server *s = r->server;
+    const char *length = api_header(r, "Content-Length");
+    size_t target = strlen(r->path);
+    uint64_t bytes;
+
+    MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, add_size, &target);
+    if (target > MAX_TARGET) {
+        api_problem(r, MHD_HTTP_URI_TOO_LONG, "/problems/too-large", "Too large",
+                    "a URL may have %d bytes", MAX_TARGET);
+        return;
+    }
+    if (s->config.admit)
+        s->config.admit(s->config.arg, r);
+    if (!r->is_answered && length && str_to_u64(str_of(length), &bytes) && bytes > r->max_body)
+        refuse_body(r);
+}
+
+static enum MHD_Result take_body(struct api_request *r, const char *upload, size_t len)
+{
+    if (buf_append(&r->body, upload, len) == 0)
+        return MHD_YES;
+    r->passed += len; /* a length that was not said: read for an answer's sake, not for ever */
+    return r->passed > r->max_body + PATIENCE ? MHD_NO : MHD_YES;
 }
 
 /* Called when a request's head is there, then for each part of its body, then at its end, and once
@@ -415,22 +237,22 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 {
     struct api_server *s = arg;
     struct api_request *r = *state;
+    size_t len = *upload_len;
 
     (void)version;
     if (!r) {
-        *state = new_request(s, connection, url, method);
-        return MHD_YES;
+        *state = r = new_request(s, connection, url, method);
+        look_at_head(r);
+        return r->response ? queue(r) : MHD_YES;
     }
-    if (*upload_len > 0) {
-        buf_append(&r->body, upload, *upload_len);
+    if (len > 0) {
         *upload_len = 0;
-        return MHD_YES;
+        return take_body(r, upload, len);
     }
     if (!r->is_handled) {
         r->is_handled = true;
         if (buf_is_over(&r->body))
-            api_problem(r, MHD_HTTP_CONTENT_TOO_LARGE, "/problems/too-large", "Too large",
-                        "the body has more than %zu bytes", s->config.max_body);
+            refuse_body(r);
         else
             s->config.handle(s->config.arg, r);
     }
@@ -439,6 +261,23 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     r->is_suspended = true;
     MHD_suspend_connection(connection);
     return MHD_YES;
+}
+
+void server_free_request(struct api_request *r)
+{
+    if (r->response)
+        MHD_destroy_response(r->response);
+    if (r->held)
+        MHD_destroy_response(r->held);
+    for (size_t i = 0; i < r->header_count; i++) {
+        mem_free(r->headers[i].name);
+        mem_free(r->headers[i].value);
+    }
+    mem_free((void *)(uintptr_t)r->method);
+    mem_free((void *)(uintptr_t)r->path);
+    mem_free(r->data);
+    buf_deinit(&r->body);
+    mem_free(r);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
@@ -455,71 +294,17 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     *r->link = r->next;
     if (r->next)
         r->next->link = r->link;
-    if (!r->is_answered && r->is_handled && r->gone)
-        r->gone(r->gone_arg);
-    if (r->response)
-        MHD_destroy_response(r->response);
     if (r->stream)
         r->stream->request = NULL;
-    for (size_t i = 0; i < r->header_count; i++) {
-        mem_free(r->headers[i].name);
-        mem_free(r->headers[i].value);
-    }
-    mem_free((void *)(uintptr_t)r->method);
-    mem_free((void *)(uintptr_t)r->path);
-    buf_deinit(&r->body);
-    mem_free(r);
+    r->connection = NULL;
+    if (r->answered)
+        return; /* api_release frees it */
+    if (!r->is_answered && r->is_handled && r->gone)
+        r->gone(r->gone_arg);
+    server_free_request(r);
 }
 
 /* --- listening ------------------------------------------------------------------------------ */
-
-/* A socket that listens, or a negative error with a message. */
-static int listen_on(const char *address, struct diag *d)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *found = NULL;
-    struct str all = str_of(address);
-    ptrdiff_t colon = str_rfind(all, ':');
-    struct str host = str_slice(all, 0, colon < 0 ? 0 : (size_t)colon);
-    char *name;
-    int one = 1;
-    int err;
-    int fd;
-
-    if (colon < 0)
-        return diag_set(d, ERR_INVALID, "'%s': expected host:port, as in localhost:6565", address);
-    if (str_starts_with(host, STR("[")) && str_ends_with(host, STR("]")))
-        host = str_slice(host, 1, host.len - 1);
-    name = str_dup(host);
-    err = getaddrinfo(host.len ? name : NULL, address + colon + 1, &hints, &found);
-    mem_free(name);
-    if (err)
-        return diag_set(d, ERR_INVALID, "'%s': %s", address, gai_strerror(err));
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
-        err = diag_set(d, -errno, "can't listen on '%s': %s", address, err_text(-errno));
-        if (fd >= 0)
-            close(fd);
-    }
-    freeaddrinfo(found);
-    return err ? err : fd;
-}
-
-static int port_of(int fd)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof address;
-    char text[16] = "";
-    uint64_t port = 0;
-
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
-        getnameinfo((struct sockaddr *)&address, len, NULL, 0, text, sizeof text, NI_NUMERICSERV) !=
-            0 ||
-        !str_to_u64(str_of(text), &port))
-        return 0;
-    return (int)port;
-}
 
 static struct MHD_Daemon *start_daemon(struct api_server *s, int fd)
 {
@@ -543,13 +328,13 @@ int api_server_start(const struct api_server_config *config, struct api_server *
 {
     struct api_server *s;
     const union MHD_DaemonInfo *info;
-    int fd = listen_on(config->address, d);
+    int fd = server_listen(config->address, d);
 
     if (fd < 0)
         return fd;
     s = mem_zalloc(sizeof *s);
     s->config = *config;
-    s->port = port_of(fd);
+    s->port = server_port_of(fd);
     timer_init(&s->timer, on_timer);
     s->io.on_ready = on_ready;
     s->daemon = start_daemon(s, fd);
@@ -574,6 +359,9 @@ static void refuse_at_end(struct api_request *r)
     if (r->gone)
         r->gone(r->gone_arg);
     r->gone = NULL;
+    if (r->answered)
+        r->answered(r->answered_arg, 0, STR(""), NULL);
+    r->answered = NULL;
     api_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "/problems/not-ready", "Not ready",
                 "this controller is ending");
 }

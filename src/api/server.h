@@ -27,6 +27,9 @@ struct api_server_config {
     unsigned connections; /* at once */
     const char *cert_pem; /* TLS: texts; NULL: plain */
     const char *key_pem;
+    /* A request's head is there: who knows now that it will be refused answers it, and its body is
+     * not read. It may set api_limit_body and api_set_data. NULL: all are read. */
+    void (*admit)(void *arg, struct api_request *r);
     /* A request is there, with its whole body. */
     void (*handle)(void *arg, struct api_request *r);
     void *arg;
@@ -49,6 +52,11 @@ const char *api_query(const struct api_request *r, const char *name);  /* decode
  * caller's. */
 json_t *api_queries(const struct api_request *r);
 const char *api_cookie(const struct api_request *r, const char *name); /* NULL: none */
+/* How many bytes the body may have; at most the server's max_body. */
+void api_limit_body(struct api_request *r, size_t max);
+/* Of whoever serves it; freed by mem_free with the request. */
+void api_set_data(struct api_request *r, void *data);
+void *api_data(const struct api_request *r);
 /* "127.0.0.1": who asks; static until the next call. */
 const char *api_peer(const struct api_request *r);
 
@@ -67,6 +75,16 @@ void api_problem(struct api_request *r, unsigned status, const char *type, const
 /* The same with more members; takes `more`. */
 void api_problem_with(struct api_request *r, unsigned status, const char *type, const char *title,
                       json_t *more, const char *fmt, ...) PRINTF_LIKE(6, 7);
+
+/* Holds the answer back when it comes: `answered` is told of it (status 0: the server has ended,
+ * and the request is gone), and api_release sends it. Until then the request stays, also when its
+ * client leaves. */
+void api_hold(struct api_request *r,
+              void (*answered)(void *arg, unsigned status, struct str body, const char *location),
+              void *arg);
+void api_release(struct api_request *r);
+void api_unhold(struct api_request *r);         /* before the answer: it is sent when it comes */
+bool api_has_left(const struct api_request *r); /* the client, of a held one */
 
 /* When the client leaves before it is answered: then the request must not be used any more. */
 void api_on_gone(struct api_request *r, void (*gone)(void *arg), void *arg);
