@@ -114,8 +114,10 @@ static void on_tick(void *arg, struct run_tick *tick)
     struct threshold_verdict verdict;
     int64_t run_nsec;
 
-    if (s->scrape && !tick->is_last)
-        scrape_tick(s->scrape, second_p95(tick));
+    if (s->scrape && !tick->is_last) {
+        scrape_tick(s->scrape, tick->second - 1); /* that ends now */
+        scrape_note(s->scrape, tick->second - 1, second_p95(tick));
+    }
     for (size_t i = 0; i < tick->window_count; i++) {
         if (!tick->windows[i])
             continue;

@@ -438,3 +438,27 @@ struct str load_source(const struct test *t)
         return (struct str){NULL, 0};
     return str_from(file->data, file->len);
 }
+
+int load_each_output(const struct test *t, int (*fn)(void *arg, struct str spec, struct diag *d),
+                     void *arg, struct diag *d)
+{
+    const json_t *config = json_object_get(t->config, "out");
+    const struct args *args = t->args;
+    int err = 0;
+
+    for (size_t i = 0; i < args->value_count[FLAG_OUT] && err == 0; i++) {
+        struct str rest = str_of(args->values[FLAG_OUT][i]);
+        bool several = args->from_env[FLAG_OUT];
+
+        do {
+            err = fn(arg, several ? str_cut(&rest, ',') : rest, d);
+        } while (several && rest.len > 0 && err == 0);
+    }
+    if (args->value_count[FLAG_OUT] > 0)
+        return err;
+    if (json_is_string(config))
+        return fn(arg, str_of(json_string_value(config)), d);
+    for (size_t i = 0; i < json_array_size(config) && err == 0; i++)
+        err = fn(arg, str_of(json_string_value(json_array_get(config, i))), d);
+    return err;
+}

@@ -48,6 +48,12 @@ void load_deinit(struct test *t);
  * script. */
 MUST_USE int load_secrets(const struct args *args, struct secrets **out, struct diag *d);
 
+/* Calls fn for each output that is asked for until one fails: by the flags; else by K6_OUT, which
+ * holds several; else by the config file. */
+MUST_USE int load_each_output(const struct test *t,
+                              int (*fn)(void *arg, struct str spec, struct diag *d), void *arg,
+                              struct diag *d);
+
 /* The script's own text. */
 struct str load_source(const struct test *t);
 

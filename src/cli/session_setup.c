@@ -81,27 +81,14 @@ static int open_output(struct session *s, struct str spec, struct diag *d)
     return 0;
 }
 
-/* From the flags; else from K6_OUT, which holds several; else from the config file. */
+static int open_wanted(void *arg, struct str spec, struct diag *d)
+{
+    return open_output(arg, spec, d);
+}
+
 static int set_up_outputs(struct session *s, struct diag *d)
 {
-    const json_t *config = json_object_get(s->test.config, "out");
-    int err = 0;
-
-    for (size_t i = 0; i < s->args->value_count[FLAG_OUT] && err == 0; i++) {
-        struct str rest = str_of(s->args->values[FLAG_OUT][i]);
-        bool several = s->args->from_env[FLAG_OUT];
-
-        do {
-            err = open_output(s, several ? str_cut(&rest, ',') : rest, d);
-        } while (several && rest.len > 0 && err == 0);
-    }
-    if (s->args->value_count[FLAG_OUT] > 0)
-        return err;
-    if (json_is_string(config))
-        return open_output(s, str_of(json_string_value(config)), d);
-    for (size_t i = 0; i < json_array_size(config) && err == 0; i++)
-        err = open_output(s, str_of(json_string_value(json_array_get(config, i))), d);
-    return err;
+    return load_each_output(&s->test, open_wanted, s, d);
 }
 
 static int set_up_summary(struct session *s, struct diag *d)
@@ -120,7 +107,7 @@ static int set_up_scrape(struct session *s, struct diag *d)
     int err = 0;
 
     if (s->args->value_count[FLAG_SCRAPE] > 0)
-        s->scrape = scrape_new(s->loop, get_env);
+        s->scrape = scrape_new(&(struct output_context){.loop = s->loop, .env = get_env});
     for (size_t i = 0; i < s->args->value_count[FLAG_SCRAPE] && err == 0; i++)
         err = scrape_add(s->scrape, str_of(s->args->values[FLAG_SCRAPE][i]), d);
     return err;

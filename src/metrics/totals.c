@@ -94,6 +94,21 @@ static void free_metric(struct metric_total *m)
     mem_free(m);
 }
 
+void totals_drop_blocks(struct totals *t)
+{
+    t->keeps_blocks = false;
+    for (size_t i = 0; i < t->metric_count; i++) {
+        struct metric_total *m = t->metrics[i];
+
+        blocks_free(m->blocks);
+        m->blocks = NULL;
+        for (struct submetric *sub = m->submetrics; sub; sub = sub->next) {
+            blocks_free(sub->blocks);
+            sub->blocks = NULL;
+        }
+    }
+}
+
 static void free_scope(struct scope_total *s)
 {
     for (size_t i = 0; i < s->sink_count; i++) {

@@ -112,6 +112,9 @@ void history_keep(struct history *h, size_t seconds);
 /* Merges the last `seconds` before `now_second` into `out` (initialised, empty). */
 void history_span(const struct history *h, int64_t now_second, size_t seconds, struct sink *out);
 
+/* Frees all blocks: what follows is kept in none. */
+void totals_drop_blocks(struct totals *t);
+
 /* Merges a window; `run_second` is the second of the run that it belongs to. */
 void totals_merge(struct totals *t, const struct window *w, int64_t run_second);
 

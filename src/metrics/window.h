@@ -6,6 +6,7 @@
 #ifndef METRICS_WINDOW_H
 #define METRICS_WINDOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,10 @@ struct window {
 };
 
 void window_free(struct window *w); /* NULL is allowed */
+
+/* The sinks, without samples and requests; of the same series, or of copies of them that live as
+ * long as the window. */
+struct window *window_copy(const struct window *w, bool with_series);
 
 /* The tag's value; ptr NULL when the set has no such key. */
 struct str tags_get(const struct tags *tags, struct str key);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "metrics/blocks.h"
 #include "metrics/threshold.h"
@@ -226,22 +227,22 @@ static json_t *metrics_of(const json_t *all)
     return out;
 }
 
-int baseline_load(const char *path, struct baseline **out, struct diag *d)
+/* Takes the reference. */
+static int take(json_t *all, const json_error_t *error, const char *name, struct baseline **out,
+                struct diag *d)
 {
-    json_error_t error;
-    json_t *all = json_load_file(path, 0, &error);
     json_t *metrics = metrics_of(all);
 
     if (!metrics || json_object_size(metrics) == 0) {
-        if (!all && error.line > 0)
-            diag_set(d, ERR_INVALID, "baseline '%s', line %d: %s", path, error.line, error.text);
+        if (!all && error->line > 0)
+            diag_set(d, ERR_INVALID, "baseline '%s', line %d: %s", name, error->line, error->text);
         else if (!all)
-            diag_set(d, ERR_INVALID, "baseline: %s", error.text);
+            diag_set(d, ERR_INVALID, "baseline: %s", error->text);
         else
             diag_set(d, ERR_INVALID,
                      "baseline '%s' has no metrics: use a file written by --summary-baseline or "
                      "--summary-export",
-                     path);
+                     name);
         json_decref(metrics);
         json_decref(all);
         return ERR_INVALID;
@@ -250,6 +251,49 @@ int baseline_load(const char *path, struct baseline **out, struct diag *d)
     (*out)->metrics = metrics;
     json_decref(all);
     return 0;
+}
+
+int baseline_load(const char *path, struct baseline **out, struct diag *d)
+{
+    json_error_t error;
+    json_t *all = json_load_file(path, 0, &error);
+
+    return take(all, &error, path, out, d);
+}
+
+int baseline_read(struct str text, const char *name, struct baseline **out, struct diag *d)
+{
+    json_error_t error;
+    json_t *all = json_loadb(text.len ? text.ptr : "", text.len, 0, &error);
+
+    return take(all, &error, name, out, d);
+}
+
+static void set_threshold(const struct baseline *b, const char *baseline, struct threshold *t)
+{
+    const char *metric = t->submetric ? t->submetric->full_name : t->metric->metric.name.ptr;
+    struct str source = str_of(t->expr.source);
+    size_t end = 0;
+    char *stat;
+    struct estimate then;
+
+    while (end < source.len && !strchr("<>=!", source.ptr[end]))
+        end++;
+    stat = str_dup(str_trim(str_slice(source, 0, end)));
+    t->has_baseline = baseline_find(b, metric, stat, &then);
+    t->baseline = then.value;
+    if (!t->has_baseline)
+        log_printf(LOG_WARN, "baseline '%s' has no %s of %s: the threshold '%s' is not judged",
+                   baseline, stat, metric, t->expr.source);
+    mem_free(stat);
+}
+
+void baseline_set(const struct baseline *b, const char *name, struct threshold_set *thresholds)
+{
+    for (size_t i = 0; i < thresholds->count; i++) {
+        if (thresholds->list[i]->expr.of_change)
+            set_threshold(b, name, thresholds->list[i]);
+    }
 }
 
 void baseline_free(struct baseline *b)

@@ -23,6 +23,7 @@
 struct baseline;
 struct metric_total;
 struct submetric;
+struct threshold_set;
 struct totals;
 
 /* A statistic with what is known of its error. */
@@ -56,11 +57,18 @@ char *baseline_text(const struct estimates *list, size_t count, double run_secon
 
 /* ERR_INVALID with a message that names the file, or what reading it gave. */
 MUST_USE int baseline_load(const char *path, struct baseline **out, struct diag *d);
+/* The same of a text; `name` is for messages. */
+MUST_USE int baseline_read(struct str text, const char *name, struct baseline **out,
+                           struct diag *d);
 void baseline_free(struct baseline *b); /* NULL is allowed */
 
 /* False: the baseline has no such metric, or not that statistic of it ("p(95)", "rate"). */
 bool baseline_find(const struct baseline *b, const char *metric, const char *stat,
                    struct estimate *out);
+
+/* Gives thresholds on the change what they compare with; logs a warning for each that the baseline
+ * has nothing for. */
+void baseline_set(const struct baseline *b, const char *name, struct threshold_set *thresholds);
 
 /* --- comparing ------------------------------------------------------------------------------ */
 

@@ -16,9 +16,20 @@
 
 enum { PEM_MAX = 4 * 1024 * 1024 };
 
+static const char *look_up(char *const *environment, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (; *environment; environment++) {
+        if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
+            return *environment + len + 1;
+    }
+    return NULL;
+}
+
 const char *config_text(const struct output_context *c, const char *name, const char *fallback)
 {
-    const char *value = c->env(name);
+    const char *value = c->environment ? look_up(c->environment, name) : c->env(name);
 
     return value && *value ? value : fallback;
 }
@@ -201,12 +212,20 @@ static int add_certificate(struct tls_config *tls, const struct config_tls_names
     return err;
 }
 
+/* A path means something on the machine that it was written for only. */
+static const char *path_of(const struct output_context *c, const char *name)
+{
+    const char *path = name ? c->env(name) : NULL;
+
+    return path && *path ? path : NULL;
+}
+
 int config_tls(const struct output_context *c, const struct config_tls_names *names,
                struct tls_config **out, struct diag *d)
 {
-    const char *roots = names->roots ? config_text(c, names->roots, NULL) : NULL;
-    const char *certificate = names->certificate ? config_text(c, names->certificate, NULL) : NULL;
-    const char *key = names->key ? config_text(c, names->key, NULL) : NULL;
+    const char *roots = path_of(c, names->roots);
+    const char *certificate = path_of(c, names->certificate);
+    const char *key = path_of(c, names->key);
     struct tls_config *tls = tls_config_new();
     bool insecure = false;
     int err = config_bool(c, names->insecure, &insecure, d);

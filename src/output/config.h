@@ -16,7 +16,8 @@
 
 struct output_context;
 
-/* The variable, or `fallback`. */
+/* The variable, or `fallback`. Names of paths (config_tls) are looked up in the process's own
+ * environment, whatever the context says of others. */
 const char *config_text(const struct output_context *c, const char *name, const char *fallback);
 /* "true", "1", "false", ... (Go's spellings). *out stays when there is no variable. ERR_INVALID. */
 MUST_USE int config_bool(const struct output_context *c, const char *name, bool *out,

@@ -11,23 +11,42 @@
 
 #include "base/compiler.h"
 #include "base/diag.h"
+#include "base/log.h"
 #include "base/str.h"
 
 struct loop;
+struct network;
 struct output;
 struct totals;
 struct window;
+
+/* Where what an output or a scraped target has to say goes: failures, once, and their end. Zeroed:
+ * to the log. */
+struct output_voice {
+    void (*say)(void *arg, enum log_level level, const char *text);
+    void *arg;
+};
+
+void output_say(const struct output_voice *voice, enum log_level level, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 struct output_context {
     const struct totals *totals; /* metrics with their sub-metrics and thresholds are known */
     const struct threshold_set *thresholds;
     const char *const *system_tags; /* enabled ones, sorted; NULL at the end: csv's columns */
+    /* This process's environment: proxies, paths of files, and settings unless `environment` has
+     * them. */
     const char *(*env)(const char *name);
-    char *const *environment; /* "NAME=value", NULL at the end: for families of names; NULL: none */
+    char *const *environment; /* settings: "NAME=value", NULL at the end; NULL: those of `env` */
     struct loop *loop;        /* main's */
     bool native_histograms;   /* k6's feature of that name is on */
     const char *agent;        /* of a fleet, whose traces these are; NULL: none, as is its region */
     const char *region;
+    /* There are no samples, only what they were merged to (a fleet's controller): what writes each
+     * of them is refused, files with it. */
+    bool is_merged;
+    const struct network *network; /* what it may connect to (net/dialer.h); NULL: anything */
+    struct output_voice voice;
 };
 
 struct output_ops {
@@ -47,6 +66,8 @@ struct output {
     const struct output_ops *ops;
     bool needs_samples; /* windows must carry every sample */
     bool needs_spans;   /* and every request whose trace is recorded */
+    bool goes_on;       /* set before `end`: another process sends what follows */
+    bool is_cumulative; /* sends the run so far each time: it must have had every window once */
     char *description;  /* "json (samples.json)": for the banner; owned by the implementation */
 };
 
@@ -55,6 +76,13 @@ struct output {
 MUST_USE int output_new(struct str spec, const struct output_context *context, struct output **out,
                         struct diag *d);
 void output_free(struct output *o);
+
+/* Whether it can be had where samples are merged (output_context.is_merged), going by its name:
+ * ERR_INVALID with the way out. */
+MUST_USE int output_check_merged(struct str spec, struct diag *d);
+/* Whether the variable configures the output that `spec` names, and means the same on another
+ * machine: paths of files do not. */
+bool output_takes_variable(struct str spec, struct str name);
 
 struct output *output_json_new(struct str arg, const struct output_context *context,
                                struct diag *d);

@@ -428,6 +428,7 @@ static int make_transport(const struct output_context *c, const struct settings 
     struct transport_options options = {
         .loop = c->loop,
         .env = c->env,
+        .network = c->network,
         .proxy = str_of(
             config_text(c, "K6_INFLUXDB_PROXY", config_text(c, "K6_INFLUXDB_HTTP_PROXY", ""))),
     };

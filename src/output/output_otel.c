@@ -337,7 +337,7 @@ static int make_transport(const struct output_context *c, struct str arg, struct
                           char **shown, struct diag *d)
 {
     struct transport_options options = {
-        .loop = c->loop, .env = c->env, .read_answer = otlp_read_answer};
+        .loop = c->loop, .env = c->env, .network = c->network, .read_answer = otlp_read_answer};
     const char *protocol = config_text(c, "K6_OTEL_EXPORTER_PROTOCOL", "grpc");
     bool is_grpc = strcmp(protocol, "grpc") == 0;
     int err;

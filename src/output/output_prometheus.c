@@ -433,7 +433,7 @@ static int read_aws(const struct output_context *c, struct sigv4_keys *out, bool
 static int make_transport(const struct output_context *c, const char *url, struct transport **out,
                           struct diag *d)
 {
-    struct transport_options options = {.loop = c->loop, .env = c->env};
+    struct transport_options options = {.loop = c->loop, .env = c->env, .network = c->network};
     struct http_target target = {.url = str_of(url)};
     struct sigv4_keys aws;
     bool has_aws;

@@ -244,8 +244,11 @@ static int make_http(struct settings *s, struct transport_options *options, bool
 static int make_transport(const struct output_context *c, struct settings *s,
                           struct transport **out, struct diag *d)
 {
-    struct transport_options options = {
-        .loop = c->loop, .env = c->env, .headers = s->headers, .read_answer = otlp_read_answer};
+    struct transport_options options = {.loop = c->loop,
+                                        .env = c->env,
+                                        .network = c->network,
+                                        .headers = s->headers,
+                                        .read_answer = otlp_read_answer};
     bool is_tls = str_starts_with(s->url, STR("https://"));
     int err;
 

@@ -57,7 +57,7 @@ static void end(struct output *base, int64_t wall_nsec)
     struct push *p = CONTAINER_OF(base, struct push, base);
 
     push_all(p, wall_nsec, true);
-    if (p->at_end)
+    if (p->at_end && !base->goes_on)
         p->at_end(p);
     sender_end(p->sender);
 }
@@ -85,12 +85,18 @@ void push_init(struct push *p, const struct output_context *context, int64_t int
 {
     static const struct output_ops ops = {take_window, tick, end, stop, free_push};
     struct sender_options sender = {
-        .loop = context->loop, .name = description, .transport = transport, .timeout = timeout};
+        .loop = context->loop,
+        .name = description,
+        .transport = transport,
+        .timeout = timeout,
+        .voice = context->voice,
+    };
     int64_t seconds = (interval + NSEC_PER_SEC / 2) / NSEC_PER_SEC;
 
     p->base.ops = &ops;
     p->base.description = description;
     p->base.needs_samples = p->take_samples != NULL;
+    p->base.is_cumulative = is_cumulative;
     p->sender = sender_new(&sender);
     series_set_init(&p->set, is_cumulative);
     buf_init(&p->payload, SIZE_MAX);

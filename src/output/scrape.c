@@ -2,16 +2,21 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "loop/fiber.h"
 #include "loop/loop.h"
+#include "metrics/sink.h"
 #include "output/correlate.h"
 #include "output/exposition.h"
+#include "output/output.h"
+#include "output/scraped.h"
 #include "output/transport_net.h"
 #include "proto/http.h"
 
@@ -20,6 +25,8 @@ enum {
     SECONDS_MAX = 7200, /* of a run: two hours */
     BODY_MAX = 8 * 1024 * 1024,
     SHOWN_MAX = 15,
+    NAME_MAX_LEN = 50,
+    INTERVAL_MAX = 3600,
 };
 #define TIMEOUT (5 * NSEC_PER_SEC)
 
@@ -29,6 +36,8 @@ struct row {
     bool is_cumulative;
     double *values; /* owned */
     size_t count;
+    double last;             /* of the reading before; NAN: there was none */
+    struct scraped *scraped; /* for windows; owned; NULL: nobody asked */
 };
 
 struct target {
@@ -37,8 +46,10 @@ struct target {
     struct url url;
     struct http_client *client;
     struct fiber *fiber; /* NULL: nothing is being read */
-    size_t second;       /* that it is read for */
-    struct map rows;     /* struct row *, owned */
+    struct scrape *scrape;
+    size_t interval; /* seconds */
+    size_t second;   /* that it is read for */
+    struct map rows; /* struct row *, owned */
     size_t left_out;
     size_t read; /* answers */
     bool was_said;
@@ -46,21 +57,37 @@ struct target {
 
 struct scrape {
     struct loop *loop;
-    const char *(*env)(const char *name);
+    struct output_voice voice;
+    struct transport_options net;
     struct target **targets; /* owned */
     size_t count;
     double *p95; /* owned */
     size_t seconds;
+    void (*on_read)(void *arg, int64_t second, const char *target, const struct window *w);
+    void *on_read_arg;
 };
 
-struct scrape *scrape_new(struct loop *loop, const char *(*env)(const char *name))
+struct scrape *scrape_new(const struct output_context *context)
 {
     struct scrape *s = mem_zalloc(sizeof *s);
 
-    s->loop = loop;
-    s->env = env;
+    s->loop = context->loop;
+    s->voice = context->voice;
+    s->net = (struct transport_options){
+        .loop = context->loop, .env = context->env, .network = context->network};
     s->p95 = mem_calloc(SECONDS_MAX, sizeof *s->p95);
+    for (size_t i = 0; i < SECONDS_MAX; i++)
+        s->p95[i] = NAN;
     return s;
+}
+
+void scrape_on_read(struct scrape *s,
+                    void (*fn)(void *arg, int64_t second, const char *target,
+                               const struct window *w),
+                    void *arg)
+{
+    s->on_read = fn;
+    s->on_read_arg = arg;
 }
 
 /* --- reading ------------------------------------------------------------------------------ */
@@ -91,6 +118,7 @@ static void take_sample(void *arg, const struct exposed *e)
     if (!row) {
         row = mem_zalloc(sizeof *row);
         row->name = str_dup(e->series);
+        row->last = NAN;
         row->is_cumulative =
             e->kind == EXPOSED_COUNTER || str_ends_with(e->name, STR("_total")) ||
             (e->kind == EXPOSED_DISTRIBUTION &&
@@ -103,8 +131,42 @@ static void take_sample(void *arg, const struct exposed *e)
 static void say(struct target *t, const char *what, struct str why)
 {
     if (!t->was_said)
-        log_printf(LOG_WARN, "scrape %s: %s%.*s", t->name, what, STR_ARG(why));
+        output_say(&t->scrape->voice, LOG_WARN, "scrape %s: %s%.*s", t->name, what, STR_ARG(why));
     t->was_said = true;
+}
+
+/* What this reading adds to the row's series; false: nothing that could be said. */
+static bool add_value(struct row *row, double value, struct sink *sink)
+{
+    double before = row->last;
+
+    row->last = value;
+    if (!isfinite(value) || (row->is_cumulative && !(value >= before)))
+        return false; /* of a counter the first, or the one after its target began anew */
+    sink_add(sink, row->is_cumulative ? value - before : value, clock_wall());
+    return true;
+}
+
+static void tell(struct target *t)
+{
+    struct scrape *s = t->scrape;
+    struct window w = {.series = mem_calloc(t->rows.count + 1, sizeof *w.series)};
+
+    for (struct map_entry *e = map_first(&t->rows); e; e = map_next(&t->rows, e)) {
+        struct row *row = e->value;
+        struct window_series *to = &w.series[w.count];
+
+        if (row->count != t->second + 1)
+            continue; /* it was not there this time */
+        if (!row->scraped)
+            row->scraped = scraped_new(t->name, str_of(row->name), row->is_cumulative);
+        to->series = &row->scraped->series;
+        sink_init(&to->sink, to->series->metric->type);
+        w.count += add_value(row, row->values[t->second], &to->sink);
+    }
+    if (w.count > 0)
+        s->on_read(s->on_read_arg, (int64_t)t->second, t->name, &w);
+    mem_free(w.series); /* counters and gauges own nothing */
 }
 
 YIELDS static void read_target(struct target *t)
@@ -141,6 +203,8 @@ YIELDS static void read_target(struct target *t)
         return;
     }
     t->read++;
+    if (t->scrape->on_read)
+        tell(t);
 }
 
 static void read_main(void *arg)
@@ -151,19 +215,25 @@ static void read_main(void *arg)
     t->fiber = NULL;
 }
 
-void scrape_tick(struct scrape *s, double p95)
+void scrape_tick(struct scrape *s, int64_t second)
 {
-    if (s->seconds == SECONDS_MAX)
+    if (second < 0 || second >= SECONDS_MAX || (size_t)second < s->seconds)
         return;
+    s->seconds = (size_t)second + 1;
     for (size_t i = 0; i < s->count; i++) {
         struct target *t = s->targets[i];
 
-        if (t->fiber)
+        if (t->fiber || (size_t)second % t->interval != 0)
             continue; /* a slow one is read less often */
-        t->second = s->seconds;
+        t->second = (size_t)second;
         t->fiber = fiber_start(s->loop, read_main, t);
     }
-    s->p95[s->seconds++] = p95;
+}
+
+void scrape_note(struct scrape *s, int64_t second, double p95)
+{
+    if (second >= 0 && second < SECONDS_MAX)
+        s->p95[second] = p95;
 }
 
 /* --- targets ------------------------------------------------------------------------------ */
@@ -172,6 +242,7 @@ static void free_row(void *value)
 {
     struct row *row = value;
 
+    scraped_free(row->scraped);
     mem_free(row->name);
     mem_free(row->values);
     mem_free(row);
@@ -186,28 +257,77 @@ static void free_target(struct target *t)
     mem_free(t);
 }
 
+static bool is_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-",
+                    name.ptr[i]))
+            return false;
+    }
+    return name.len > 0 && name.len <= NAME_MAX_LEN;
+}
+
+/* Takes ",interval=5s" off the URL's end. */
+static int take_interval(struct str *url, size_t *out, struct diag *d)
+{
+    static const struct str key = STR_INIT(",interval=");
+    ptrdiff_t at = str_rfind(*url, ',');
+    int64_t nsec = NSEC_PER_SEC;
+
+    if (at < 0 || !str_starts_with(str_from_index(*url, (size_t)at), key))
+        at = (ptrdiff_t)url->len;
+    else if (duration_parse(str_from_index(*url, (size_t)at + key.len), &nsec))
+        nsec = 0;
+    if (nsec < NSEC_PER_SEC || nsec > INTERVAL_MAX * NSEC_PER_SEC || nsec % NSEC_PER_SEC)
+        return diag_set(d, ERR_INVALID,
+                        "flag --scrape: '%.*s': an interval is of whole seconds, up to an hour: "
+                        "use one like 5s",
+                        STR_ARG(*url));
+    *url = str_slice(*url, 0, (size_t)at);
+    *out = (size_t)(nsec / NSEC_PER_SEC);
+    return 0;
+}
+
+static int check_spec(const struct scrape *s, struct str spec, struct str name, struct str url,
+                      struct diag *d)
+{
+    if (!is_name(name) ||
+        !(str_starts_with(url, STR("http://")) || str_starts_with(url, STR("https://"))))
+        return diag_set(d, ERR_INVALID,
+                        "flag --scrape: '%.*s': use NAME=URL, as in shop=http://host:9090/metrics "
+                        "(names have letters, digits, _ . and -, %d at most)",
+                        STR_ARG(spec), NAME_MAX_LEN);
+    for (size_t i = 0; i < s->count; i++) {
+        if (str_eq_c(name, s->targets[i]->name))
+            return diag_set(d, ERR_INVALID, "flag --scrape: there are two targets '%.*s'",
+                            STR_ARG(name));
+    }
+    return 0;
+}
+
 int scrape_add(struct scrape *s, struct str spec, struct diag *d)
 {
     struct str url = spec;
     struct str name = str_cut(&url, '=');
-    struct transport_options options = {.loop = s->loop, .env = s->env};
     struct http_client_options client = {
         .user_agent = STR("gale/" GALE_VERSION), .max_idle = 1, .max_body = BODY_MAX};
     struct target *t;
-    int err;
+    size_t interval = 1;
+    int err = check_spec(s, spec, name, url, d);
 
-    if (name.len == 0 ||
-        !(str_starts_with(url, STR("http://")) || str_starts_with(url, STR("https://"))))
-        return diag_set(d, ERR_INVALID,
-                        "flag --scrape: '%.*s': use NAME=URL, as in shop=http://host:9090/metrics",
-                        STR_ARG(spec));
+    if (err == 0)
+        err = take_interval(&url, &interval, d);
+    if (err)
+        return err;
     t = mem_zalloc(sizeof *t);
-    err = transport_net_init(&t->net, &options, d);
+    err = transport_net_init(&t->net, &s->net, d);
     if (err) {
         mem_free(t);
         return err;
     }
     map_init(&t->rows);
+    t->scrape = s;
+    t->interval = interval;
     t->name = str_dup(name);
     err = url_parse(arena_str(&t->net.texts, url), &t->net.texts, &t->url, d);
     client.dialer = t->net.dialer;

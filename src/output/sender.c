@@ -99,9 +99,10 @@ static void note_failure(struct sender *s, struct diag *d, bool is_refused)
         return;
     s->was_said = true;
     if (is_refused)
-        log_printf(LOG_WARN, "output %s: %s; that part of the data is lost", s->options.name, why);
+        output_say(&s->options.voice, LOG_WARN, "output %s: %s; that part of the data is lost",
+                   s->options.name, why);
     else
-        log_printf(LOG_WARN,
+        output_say(&s->options.voice, LOG_WARN,
                    "output %s: %s; trying again, the last %zu MB are kept until then. The test is "
                    "not affected",
                    s->options.name, why, s->options.queue_bytes >> 20);
@@ -116,7 +117,7 @@ static void note_delivery(struct sender *s, uint64_t points, uint64_t lost)
     if (!s->was_said || s->recovery_said || lost > 0)
         return;
     s->recovery_said = true;
-    log_printf(LOG_INFO, "output %s: delivering again", s->options.name);
+    output_say(&s->options.voice, LOG_INFO, "output %s: delivering again", s->options.name);
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
@@ -227,8 +228,9 @@ int sender_stop(struct sender *s, struct diag *d)
             s->options.name, (unsigned long long)n->dropped, (unsigned long long)n->made,
             (unsigned long long)n->delivered, s->why ? s->why : "too much waited");
     if (s->was_said)
-        log_printf(LOG_INFO, "output %s: all %llu points were delivered in the end",
-                   s->options.name, (unsigned long long)n->made);
+        output_say(&s->options.voice, LOG_INFO,
+                   "output %s: all %llu points were delivered in the end", s->options.name,
+                   (unsigned long long)n->made);
     return 0;
 }
 

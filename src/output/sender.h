@@ -3,7 +3,7 @@
  *
  * An attempt that fails is made again with growing pauses. When the queue is full the oldest
  * payload is dropped. Points are counted: made = delivered + dropped, once sender_stop has
- * returned. The first failure is logged, and so is its end; what was lost is sender_stop's to say.
+ * returned. The first failure is said, and so is its end; what was lost is sender_stop's to say.
  */
 #ifndef OUTPUT_SENDER_H
 #define OUTPUT_SENDER_H
@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/diag.h"
+#include "output/output.h"
 
 struct loop;
 struct sender;
@@ -28,6 +29,7 @@ struct sender_options {
     int64_t timeout;             /* nanoseconds for one attempt */
     int64_t end_timeout;         /* and for all that waits at the end; 0: 5 s */
     size_t queue_bytes;          /* 0: SENDER_QUEUE_BYTES */
+    struct output_voice voice;
 };
 
 struct sender_counts {

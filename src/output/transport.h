@@ -11,6 +11,7 @@
 #include "output/config.h"
 
 struct loop;
+struct network;
 struct sigv4_keys;
 struct transport;
 
@@ -44,6 +45,7 @@ struct transport {
 struct transport_options {
     struct loop *loop;
     const char *(*env)(const char *name); /* for HTTP_PROXY and its like */
+    const struct network *network;        /* net/dialer.h; outlives the transport; NULL: none */
     struct str proxy;                     /* URL of a proxy, before that of the environment */
     const struct sigv4_keys *aws;         /* HTTP: signs requests; copied; NULL: does not */
     struct tls_config *tls;               /* owned by the transport; NULL: defaults */

@@ -20,7 +20,8 @@ int transport_net_init(struct transport_net *net, const struct transport_options
                        struct diag *d)
 {
     struct lookup lookup = {options->env};
-    struct dialer_options dialer = {.dns = DNS_OPTIONS_DEFAULT, .tls = options->tls};
+    struct dialer_options dialer = {
+        .dns = DNS_OPTIONS_DEFAULT, .tls = options->tls, .network = options->network};
     int err;
 
     *net = (struct transport_net){.loop = options->loop};
