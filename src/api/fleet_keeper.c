@@ -141,11 +141,11 @@ static json_t *summary_of(const struct fleet_run *r)
 {
     const char *custom = fleet_run_custom_summary(r);
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "text", text_made(r, false), "regions",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "text", text_made(r, false), "regions",
                      text_made(r, true), "summary", heap_text(fleet_run_export(r, false)),
                      "machine", heap_text(fleet_run_export(r, true)), "custom",
                      custom ? json_string_nocheck(custom) : json_null(), "thresholds",
-                     view_thresholds(r));
+                     view_thresholds(r), "baseline", fleet_run_baseline(r));
 }
 
 /* What is true now, rather than what has happened. */

@@ -19,7 +19,7 @@ static const char *phase_of(const struct fleet_run *r)
         [FLEET_INIT] = "initialising",   [FLEET_SETUP] = "setup",
         [FLEET_RUNNING] = "running",     [FLEET_TEARDOWN] = "teardown",
         [FLEET_COLLECTING] = "teardown", [FLEET_SUMMARY] = "teardown",
-        [FLEET_OVER] = "ended",
+        [FLEET_OVER] = "teardown", /* outputs still have something to send */
     };
 
     return fleet_run_is_over(r) ? "ended" : names[conductor_phase(fleet_run_conductor(r))];

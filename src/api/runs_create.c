@@ -4,6 +4,7 @@
 #include "api/fleet_views.h"
 #include "api/keeper.h"
 #include "api/keeper_op.h"
+#include "api/run_settings.h"
 #include "api/run_spec.h"
 #include "api/script_work.h"
 #include "api/server.h"
@@ -11,6 +12,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fleet/controller.h"
+#include "fleet/delivery.h"
 #include "loop/fiber.h"
 #include "store/run.h"
 
@@ -25,6 +27,8 @@ struct creation {
     const char *rerun_of;     /* NULL: of none */
     const char *summary_mode; /* NULL: the usual */
     bool without_thresholds;
+    json_t *settings;          /* owned; NULL: none */
+    struct delivery *delivery; /* what they ask for; owned */
 };
 
 static void free_creation(struct creation *c)
@@ -32,6 +36,8 @@ static void free_creation(struct creation *c)
     script_work_deinit(&c->work);
     shares_deinit(&c->shares);
     json_decref(c->spec);
+    json_decref(c->settings);
+    delivery_free(c->delivery);
     stored_free(c->q);
     mem_free(c);
 }
@@ -174,6 +180,8 @@ static void start_run(struct creation *c)
         .on_loss = lost && strcmp(lost, "abort") == 0 ? LOSS_ABORT : LOSS_CONTINUE,
         .summary_mode = c->summary_mode,
         .without_thresholds = c->without_thresholds,
+        .settings = c->settings,
+        .delivery = c->delivery,
         .extra = extra_of(c),
     };
     struct fleet_run *run = NULL;
@@ -182,6 +190,8 @@ static void start_run(struct creation *c)
 
     c->work.prepared = NULL; /* they are taken over */
     c->shares = (struct shares){.list = NULL};
+    c->settings = NULL;
+    c->delivery = NULL;
     err = controller_run(q->context.config.controller, &wanted, &run, &d);
     if (q->request && err) {
         refuse_plan(q->request, err, &d);
@@ -225,8 +235,10 @@ YIELDS static int take_spec(struct creation *c, struct diag *d)
 YIELDS static int prepare(struct creation *c, struct diag *d)
 {
     bool brings_script = c->work.input.ptr != NULL;
-    int err = brings_script ? 0 : take_spec(c, d);
+    int err = run_settings_open(c->q->context.config.controller, c->settings, &c->delivery, d);
 
+    if (err == 0 && !brings_script)
+        err = take_spec(c, d);
     if (err)
         return err;
     c->work.env = json_object_get(c->spec, "env");
@@ -265,18 +277,33 @@ static struct creation *begin(struct api_call *call)
     return c;
 }
 
+/* Before its fiber has begun. */
+static void refuse(struct creation *c, int err, const struct diag *d)
+{
+    stored_refuse(c->q->request, err, d);
+    api_on_gone(c->q->request, NULL, NULL);
+    free_creation(c);
+}
+
 /* --- handlers ------------------------------------------------------------------------------- */
 
 static void start_with_spec(struct api_call *call)
 {
     json_t *body = call_json(call);
     struct creation *c;
+    struct diag d = DIAG_INIT;
+    int err;
 
     if (!body)
         return;
     c = begin(call);
     c->q->body = body;
-    fiber_start(call->context->config.loop, create_fiber, c);
+    err = run_settings_read(call->request, &c->settings, &d);
+    if (err)
+        refuse(c, err, &d);
+    else
+        fiber_start(call->context->config.loop, create_fiber, c);
+    diag_deinit(&d);
 }
 
 /* A script or an archive, as `gale run --fleet` sends it, with what else is said in the query. */
@@ -296,10 +323,10 @@ static void start_with_script(struct api_call *call)
         err = diag_set(&d, ERR_INVALID, "filename: 1 to 200 characters, no directories");
     else
         err = run_spec_of_query(call, &c->shares, &c->spec, &d);
+    if (err == 0)
+        err = run_settings_read(call->request, &c->settings, &d);
     if (err) {
-        stored_refuse(call->request, err, &d);
-        api_on_gone(call->request, NULL, NULL);
-        free_creation(c);
+        refuse(c, err, &d);
     } else {
         c->work.input = str_from(mem_dup(body.ptr, body.len), body.len);
         c->work.name = script_name(a, body, name);

@@ -18,6 +18,7 @@
 #include "cli/command.h"
 #include "cli/fleet_host.h"
 #include "cli/load.h"
+#include "cli/network.h"
 #include "cli/pem_file.h"
 #include "cli/scale.h"
 #include "cli/service.h"
@@ -49,6 +50,7 @@ struct controller_command {
     char password[41]; /* of the controller's own user */
     struct timer look;
     struct scale *scale; /* NULL: it starts no agents */
+    struct operator_network network;
 };
 
 static void on_stop(struct service *service)
@@ -264,9 +266,12 @@ static int start(struct controller_command *c, struct diag *d)
     struct controller_config config = {
         .preparer = fleet_preparer(),
         .loop = c->service.loop,
+        .network = &c->network.network,
     };
     int err = read_timeout(c->args, &config.agent_timeout_nsec, d);
 
+    if (err == 0)
+        err = network_read(c->args, true, &c->network, d);
     c->name = id ? mem_strdup(id) : mem_printf("controller-%d", (int)getpid());
     c->url = mem_printf("%s://%s", args_is_set(c->args, FLAG_TLS_CERT) ? "https" : "http",
                         listen_address(c));
@@ -311,6 +316,7 @@ int cmd_controller(const struct args *args)
     agent_users_deinit(&c.users);
     mem_free(c.cert_pem);
     mem_free(c.key_pem);
+    network_deinit(&c.network);
     mem_free(c.name);
     mem_free(c.url);
     service_close(&c.service);

@@ -33,6 +33,7 @@ struct fleet_client {
     size_t base_count;
     size_t at;           /* the one that is asked */
     char *authorization; /* NULL: none */
+    char *settings;      /* NULL: none */
 };
 
 static const char *lookup_env(void *arg, const char *name)
@@ -102,6 +103,12 @@ int fleet_client_new(struct loop *loop, const struct args *args, struct fleet_cl
     return 0;
 }
 
+void fleet_client_set_settings(struct fleet_client *c, const char *value)
+{
+    mem_free(c->settings);
+    c->settings = mem_strdup(value);
+}
+
 void fleet_client_free(struct fleet_client *c)
 {
     if (!c)
@@ -117,7 +124,23 @@ void fleet_client_free(struct fleet_client *c)
         mem_free(c->bases[i]);
     mem_free((void *)c->bases);
     mem_free(c->authorization);
+    mem_free(c->settings);
     mem_free(c);
+}
+
+void fleet_client_add_query(struct buf *path, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buf_append_char(path, str_find(buf_str(path), '?') < 0 ? '?' : '&');
+    buf_printf(path, "%s=", name);
+    for (const char *at = value; *at; at++) {
+        if ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+            (*at >= '0' && *at <= '9') || strchr("-._~", *at))
+            buf_append_char(path, *at);
+        else
+            buf_printf(path, "%%%02X", (unsigned)(unsigned char)*at);
+    }
 }
 
 /* --- calls ---------------------------------------------------------------------------------- */
@@ -132,7 +155,7 @@ struct fleet_request {
 struct call {
     struct fleet_client *client;
     struct arena arena;
-    struct http_header headers[4];
+    struct http_header headers[5];
     struct http_request request;
     struct http_response response;
 };
@@ -163,6 +186,7 @@ static int prepare(struct call *call, struct fleet_client *c, const char *method
     if (err)
         diag_prefix(d, "flag --fleet");
     add_header(call, "Authorization", c->authorization);
+    add_header(call, "Gale-Settings", c->settings);
     return err;
 }
 

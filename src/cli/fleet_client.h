@@ -12,6 +12,7 @@
 #include "base/str.h"
 
 struct args;
+struct buf;
 struct fleet_client;
 struct loop;
 
@@ -20,7 +21,12 @@ struct loop;
  */
 MUST_USE int fleet_client_new(struct loop *loop, const struct args *args, struct fleet_client **out,
                               struct diag *d);
+/* The header Gale-Settings of calls from now on, copied; NULL: none any more. */
+void fleet_client_set_settings(struct fleet_client *c, const char *value);
 void fleet_client_free(struct fleet_client *c); /* NULL is allowed */
+
+/* Appends "?name=value" to a path, or "&name=value", encoded; value NULL: nothing. */
+void fleet_client_add_query(struct buf *path, const char *name, const char *value);
 
 /* One call. `path` begins with "/". 0 with the answer's body (heap, NUL-terminated) where its
  * status is 2xx; else an error whose message is the problem's detail, or why there was no answer.

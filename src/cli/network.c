@@ -17,27 +17,27 @@ static int read_distance(const struct args *args, struct distance_spec *spec,
     return err;
 }
 
-static int read_policy(const struct args *args, bool is_agent, struct operator_network *out,
+static int read_policy(const struct args *args, bool is_fleet, struct operator_network *out,
                        struct diag *d)
 {
     const char *path = args_text(args, FLAG_POLICY, NULL);
     int err = path ? policy_file_read(path, &out->policy, &out->limits, d) : 0;
 
-    if (!path && is_agent)
-        out->policy = policy_new("(default of agents)");
+    if (!path && is_fleet)
+        out->policy = policy_new("(default of a fleet)");
     out->network.policy = out->policy;
     return err;
 }
 
 /* A line that the policy limits is a distance of nothing with that rate. */
-int network_read(const struct args *args, bool is_agent, struct operator_network *out,
+int network_read(const struct args *args, bool is_fleet, struct operator_network *out,
                  struct diag *d)
 {
     struct distance_spec spec = {0, 0, 0, 0};
     int err = read_distance(args, &spec, out, d);
 
     if (err == 0)
-        err = read_policy(args, is_agent, out, d);
+        err = read_policy(args, is_fleet, out, d);
     if (err)
         return err;
     if (out->limits.bandwidth && (spec.rate == 0 || out->limits.bandwidth < spec.rate))

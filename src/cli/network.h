@@ -22,9 +22,9 @@ struct operator_network {
     char distance[DISTANCE_TEXT_MAX]; /* "rtt=230ms"; empty: none is emulated */
 };
 
-/* From the flags. An agent has a policy without one too: it refuses link-local and metadata
- * addresses. ERR_INVALID with a message that names the flag. */
-MUST_USE int network_read(const struct args *args, bool is_agent, struct operator_network *out,
+/* From the flags. Agents and controllers have a policy without one too: it refuses link-local and
+ * metadata addresses. ERR_INVALID with a message that names the flag. */
+MUST_USE int network_read(const struct args *args, bool is_fleet, struct operator_network *out,
                           struct diag *d);
 void network_deinit(struct operator_network *n); /* a zeroed one is allowed */
 

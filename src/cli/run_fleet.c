@@ -15,6 +15,8 @@
 #include "cli/command.h"
 #include "cli/fleet_client.h"
 #include "cli/fleet_progress.h"
+#include "cli/fleet_reports.h"
+#include "cli/fleet_settings.h"
 #include "cli/load.h"
 #include "cli/overlay.h"
 #include "cli/service.h"
@@ -34,6 +36,7 @@ struct fleet_command {
     const struct args *args;
     struct test test;
     struct fleet_client *client;
+    struct fleet_reports *reports;
     struct overlay *overlay; /* NULL: --quiet */
     struct fleet_progress progress;
     char *archive; /* owned */
@@ -53,23 +56,13 @@ static void note_error(struct fleet_command *c, int exit_code, struct diag *d)
 
 /* --- before it starts ----------------------------------------------------------------------- */
 
-/* Flags whose work a fleet does not do yet: better refused than passed over. */
+/* Flags whose work agents do, as their operators say: better refused than passed over. */
 static int check_local_flags(const struct args *args, struct diag *d)
 {
-    static const enum flag_id local[] = {FLAG_OUT, FLAG_SCRAPE, FLAG_BASELINE, FLAG_SUMMARY_JUNIT,
-                                         FLAG_SUMMARY_MARKDOWN};
-
     if (args_is_set(args, FLAG_SECRET_SOURCE) && !args->from_env[FLAG_SECRET_SOURCE])
         return diag_set(d, ERR_INVALID,
                         "flag --secret-source: not with --fleet: secrets stay where they are used: "
                         "gale agent --secret-source ... gives them to the scripts that run there");
-    for (size_t i = 0; i < COUNT_OF(local); i++) {
-        if (args_is_set(args, local[i]) && !args->from_env[local[i]])
-            return diag_set(d, ERR_INVALID,
-                            "flag --%s: not with --fleet: it works for a run on this "
-                            "machine",
-                            flag_table[local[i]].name);
-    }
     /* Whoever runs an agent says where it may connect to, besides the targets. */
     if (args_is_set(args, FLAG_TRACES_OUTPUT) && !args->from_env[FLAG_TRACES_OUTPUT])
         return diag_set(d, ERR_INVALID,
@@ -105,6 +98,8 @@ static int check_test(struct fleet_command *c)
                            strcmp(load, "per-region") == 0, &shares, &d);
     if (err == 0)
         err = check_local_flags(c->args, &d);
+    if (err == 0)
+        err = fleet_settings_check(&c->test, &d);
     shares_deinit(&shares);
     summary_stats_deinit(&summary);
     threshold_set_deinit(&thresholds);
@@ -161,21 +156,6 @@ static int pack(struct fleet_command *c)
 
 /* --- starting ------------------------------------------------------------------------------- */
 
-static void add_query(struct buf *path, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    buf_append_char(path, str_find(buf_str(path), '?') < 0 ? '?' : '&');
-    buf_printf(path, "%s=", name);
-    for (const char *at = value; *at; at++) {
-        if ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
-            (*at >= '0' && *at <= '9') || strchr("-._~", *at))
-            buf_append_char(path, *at);
-        else
-            buf_printf(path, "%%%02X", (unsigned)(unsigned char)*at);
-    }
-}
-
 static char *create_path(const struct fleet_command *c)
 {
     const struct args *args = c->args;
@@ -183,13 +163,13 @@ static char *create_path(const struct fleet_command *c)
     struct buf path = BUF_INIT(SIZE_MAX);
 
     buf_append_c(&path, "/api/v1/runs");
-    add_query(&path, "filename", name ? name + 1 : c->test.name);
-    add_query(&path, "regions", args_text(args, FLAG_REGIONS, NULL));
-    add_query(&path, "load", args_text(args, FLAG_LOAD, NULL));
-    add_query(&path, "on_region_lost", args_text(args, FLAG_ON_REGION_LOST, NULL));
-    add_query(&path, "summary_mode", args_text(args, FLAG_SUMMARY_MODE, "compact"));
+    fleet_client_add_query(&path, "filename", name ? name + 1 : c->test.name);
+    fleet_client_add_query(&path, "regions", args_text(args, FLAG_REGIONS, NULL));
+    fleet_client_add_query(&path, "load", args_text(args, FLAG_LOAD, NULL));
+    fleet_client_add_query(&path, "on_region_lost", args_text(args, FLAG_ON_REGION_LOST, NULL));
+    fleet_client_add_query(&path, "summary_mode", args_text(args, FLAG_SUMMARY_MODE, "compact"));
     if (args_bool(args, FLAG_NO_THRESHOLDS))
-        add_query(&path, "no_thresholds", "true");
+        fleet_client_add_query(&path, "no_thresholds", "true");
     return buf_take(&path);
 }
 
@@ -197,10 +177,17 @@ YIELDS static int create(struct fleet_command *c, struct diag *d)
 {
     char *path = create_path(c);
     char *answer = NULL;
+    char *settings = NULL;
     json_t *run = NULL;
-    int err = fleet_client_call(c->client, "POST", path, "application/x-tar",
-                                str_from(c->archive, c->archive_len), &answer, d);
+    int err = fleet_reports_prepare(c->reports, c->client, d);
 
+    if (err == 0)
+        err = fleet_settings(&c->test, fleet_reports_baseline(c->reports), &settings, d);
+    fleet_client_set_settings(c->client, settings);
+    if (err == 0)
+        err = fleet_client_call(c->client, "POST", path, "application/x-tar",
+                                str_from(c->archive, c->archive_len), &answer, d);
+    fleet_client_set_settings(c->client, NULL);
     if (err == 0)
         run = json_loads(answer, 0, NULL);
     c->run = mem_strdup(json_string_value(json_object_get(run, "id")));
@@ -210,6 +197,7 @@ YIELDS static int create(struct fleet_command *c, struct diag *d)
         fleet_progress_banner(run, c->test.name, args_text(c->args, FLAG_FLEET, ""),
                               args_bool(c->args, FLAG_QUIET));
     json_decref(run);
+    mem_free(settings);
     mem_free(answer);
     mem_free(path);
     return err;
@@ -360,7 +348,7 @@ YIELDS static void print_exemplars(struct fleet_command *c)
     if (!args_bool(c->args, FLAG_SUMMARY_EXEMPLARS))
         return;
     buf_append_c(&path, "exemplars?format=text");
-    add_query(&path, "link", args_text(c->args, FLAG_TRACE_LINK, NULL));
+    fleet_client_add_query(&path, "link", args_text(c->args, FLAG_TRACE_LINK, NULL));
     what = buf_take(&path);
     if (get(c, what, &text, &d) != 0 || !print_out(str_of(text)))
         note_error(c, EXIT_CODE_OTHER, &d);
@@ -409,6 +397,8 @@ static void run_fiber(void *arg)
         }
         if (!json_is_null(json_object_get(c->ended, "started_at")))
             print_exemplars(c);
+        if (fleet_reports_write(c->reports, c->client, c->run) && c->exit_code == 0)
+            c->exit_code = EXIT_CODE_OTHER;
     }
     loop_stop(c->service.loop);
 }
@@ -434,6 +424,7 @@ int run_fleet(const struct args *args)
         if (!args_bool(args, FLAG_QUIET))
             c.overlay = overlay_new();
         fleet_progress_init(&c.progress);
+        c.reports = fleet_reports_new(&c.test);
         fiber_start(c.service.loop, run_fiber, &c);
         service_run(&c.service);
         code = c.is_stopping && !c.ended ? EXIT_CODE_SIGNAL : c.exit_code;
@@ -445,6 +436,7 @@ int run_fleet(const struct args *args)
     if (c.service.loop)
         service_close(&c.service);
     offload_shutdown();
+    fleet_reports_free(c.reports);
     json_decref(c.ended);
     mem_free(c.run);
     mem_free(c.archive);

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/session.h"
 #include "engine/saturation.h"
+#include "fleet/scoring.h"
 #include "metrics/totals.h"
 #include "output/baseline.h"
 #include "output/export.h"
@@ -29,26 +30,6 @@ bool session_needs_blocks(const struct session *s)
     return args_is_set(s->args, FLAG_SUMMARY_BASELINE) || args_is_set(s->args, FLAG_BASELINE);
 }
 
-/* What a threshold compares its metric with. */
-static void set_baseline(const struct session *s, struct threshold *t, const char *path)
-{
-    const char *name = t->submetric ? t->submetric->full_name : t->metric->metric.name.ptr;
-    struct str source = str_of(t->expr.source);
-    size_t end = 0;
-    char *stat;
-    struct estimate then;
-
-    while (end < source.len && !strchr("<>=!", source.ptr[end]))
-        end++;
-    stat = str_dup(str_trim(str_slice(source, 0, end)));
-    t->has_baseline = baseline_find(s->baseline, name, stat, &then);
-    t->baseline = then.value;
-    if (!t->has_baseline)
-        log_printf(LOG_WARN, "baseline '%s' has no %s of %s: the threshold '%s' is not judged",
-                   path, stat, name, t->expr.source);
-    mem_free(stat);
-}
-
 int session_load_baseline(struct session *s, struct diag *d)
 {
     const char *path = args_text(s->args, FLAG_BASELINE, NULL);
@@ -56,39 +37,9 @@ int session_load_baseline(struct session *s, struct diag *d)
 
     if (err)
         return err;
-    for (size_t i = 0; s->baseline && i < s->thresholds.count; i++) {
-        if (s->thresholds.list[i]->expr.of_change)
-            set_baseline(s, s->thresholds.list[i], path);
-    }
+    if (s->baseline)
+        baseline_set(s->baseline, path, &s->thresholds);
     return 0;
-}
-
-/* Why the run failed, other than by its thresholds; NULL: it did not. */
-static const char *failure(const struct session *s)
-{
-    if (s->result.message)
-        return s->result.message;
-    switch (s->exit_code) {
-    case EXIT_CODE_OK:
-    case EXIT_CODE_THRESHOLDS:
-        return NULL;
-    case EXIT_CODE_SETUP_TIMEOUT:
-        return "setup() took too long";
-    case EXIT_CODE_TEARDOWN_TIMEOUT:
-        return "teardown() took too long";
-    case EXIT_CODE_REST:
-        return "the run was stopped over the REST API";
-    case EXIT_CODE_SIGNAL:
-        return "the run was interrupted";
-    case EXIT_CODE_SCRIPT_ERROR:
-        return "the script threw an exception in its init context, setup() or teardown()";
-    case EXIT_CODE_SCRIPT_ABORT:
-        return "the script aborted the run";
-    case EXIT_CODE_MARKED_FAILED:
-        return "the script marked the run as failed";
-    default:
-        return "the run failed: see the log";
-    }
 }
 
 /* "-" is stdout. */
@@ -131,7 +82,7 @@ void session_report(struct session *s)
         .summary = &s->summary,
         .run_seconds = seconds,
         .exit_code = s->exit_code,
-        .failure = failure(s),
+        .failure = scoring_failure(s->exit_code, s->result.message),
         .estimates = estimates,
         .estimate_count = count,
         .baseline_name = args_text(s->args, FLAG_BASELINE, NULL),

@@ -22,6 +22,8 @@
 #include "fleet/prepared.h"
 
 struct controller;
+struct delivery;
+struct network;
 struct nats_server;
 struct window;
 
@@ -60,6 +62,8 @@ struct controller_config {
     const struct nats_server *server; /* what it stands on; NULL: somebody else's */
     struct preparer preparer;
     struct loop *loop;
+    /* What outputs and --scrape of runs may connect to (net/dialer.h); NULL: anything. */
+    const struct network *network;
 };
 
 /* Connects and begins to take part. Blocks for a moment. */
@@ -113,6 +117,9 @@ struct run_request {
     enum loss_policy on_loss;
     const char *summary_mode; /* "compact", "full", "disabled" */
     bool without_thresholds;
+    json_t *settings; /* outputs, targets, what thresholds compare with (fleet_settings); taken
+                         over; NULL: none */
+    struct delivery *delivery; /* of the settings: controller_open_delivery; taken over */
     json_t *extra; /* of the asker's: name, notes, labels, ...; kept with the run; taken over; NULL:
                       none */
 };
@@ -120,6 +127,13 @@ struct run_request {
 /* What would run where. As planner_plan. */
 MUST_USE int controller_plan(struct controller *c, const struct prepared *prepared,
                              const struct shares *shares, struct fleet_plan *out, struct diag *d);
+
+/* What a request has, when it is given to nobody. */
+void controller_free_request(struct run_request *request);
+
+/* Checks and opens what the settings of a run ask for (delivery.h). On the offload pool. */
+MUST_USE int controller_open_delivery(const struct controller *c, const json_t *settings,
+                                      struct delivery **out, struct diag *d);
 
 /* Plans and starts. *out is the controller's. ERR_ of the planner; ERR_UNSUPPORTED when it does not
  * lead; with a message. The request is taken over in any case. */

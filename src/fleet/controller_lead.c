@@ -23,6 +23,7 @@ struct recovery {
     Gale__Fleet__RunRecord *record;
     struct blob_id archive;
     struct prepared *prepared;
+    struct delivery *delivery;
     struct diag diag;
     int code;
 };
@@ -30,6 +31,8 @@ struct recovery {
 static void recovered(struct controller *c)
 {
     c->is_recovered = true;
+    for (size_t i = 0; i < c->run_count; i++)
+        fleet_run_hold_delivery(c->runs[i], false);
     log_printf(LOG_INFO, "leading the fleet%s",
                c->run_count > 0 ? ": going on with the runs that were there" : "");
     controller_tell(c, &(struct controller_news){.kind = NEWS_LEADING});
@@ -46,6 +49,20 @@ static void end_recovery(struct recovery *rec)
         recovered(c);
 }
 
+/* Without them the run still goes on. */
+static void open_delivery(struct recovery *rec)
+{
+    json_t *request = json_loads(rec->record->request, 0, NULL);
+    struct diag d = DIAG_INIT;
+
+    if (controller_open_delivery(rec->controller, json_object_get(request, "settings"),
+                                 &rec->delivery, &d))
+        log_printf(LOG_ERROR, "run %s: its outputs can't be gone on with: %s", rec->record->run,
+                   d.message);
+    diag_deinit(&d);
+    json_decref(request);
+}
+
 static void prepare_offloaded(void *arg)
 {
     struct recovery *rec = arg;
@@ -55,6 +72,8 @@ static void prepare_offloaded(void *arg)
     rec->code = 255;
     if (blob_store_get(rec->controller->blobs, rec->archive.sha256, &upload.input))
         rec->code = preparer->prepare(preparer->arg, &upload, &rec->prepared, &rec->diag);
+    if (rec->code == 0)
+        open_delivery(rec);
 }
 
 static void load_fiber(void *arg)
@@ -66,7 +85,7 @@ static void load_fiber(void *arg)
 
     offload_run(prepare_offloaded, rec);
     if (rec->code == 0)
-        r = fleet_run_load(&config, rec->record, rec->prepared, &rec->diag);
+        r = fleet_run_load(&config, rec->record, rec->prepared, rec->delivery, &rec->diag);
     if (r && fleet_run_follow(r, &rec->diag) != 0) {
         fleet_run_free(r);
         r = NULL;
@@ -184,6 +203,8 @@ static void step_down(struct controller *c, const char *why)
     c->leads = false;
     c->is_recovered = false;
     c->lease = 0;
+    for (size_t i = 0; i < c->run_count; i++)
+        fleet_run_hold_delivery(c->runs[i], true);
     log_printf(LOG_WARN, "not leading any more: %s", why);
     controller_tell(c, &(struct controller_news){.kind = NEWS_LEADING});
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "engine/scenario.h"
 #include "fleet/controller_internal.h"
+#include "fleet/delivery.h"
 
 /* Runs that are over stay this many; their data is what the store keeps. */
 enum { KEPT_RUNS = 100 };
@@ -31,6 +32,7 @@ struct fleet_run_config controller_run_config(struct controller *c)
     return (struct fleet_run_config){
         .bus = c->bus,
         .blobs = c->blobs,
+        .loop = c->loop,
         .arg = c,
         .agents = agents_hook,
         .tell = tell_hook,
@@ -94,11 +96,19 @@ void controller_add_run(struct controller *c, struct fleet_run *r)
     controller_tell(c, &(struct controller_news){.kind = NEWS_RUN, .run = r});
 }
 
-static void free_request(struct run_request *request)
+void controller_free_request(struct run_request *request)
 {
     prepared_free(request->prepared);
     shares_deinit(&request->shares);
     json_decref(request->extra);
+    json_decref(request->settings);
+    delivery_free(request->delivery);
+}
+
+int controller_open_delivery(const struct controller *c, const json_t *settings,
+                             struct delivery **out, struct diag *d)
+{
+    return delivery_open(settings, c->config.network, out, d);
 }
 
 static int check_request(const struct controller *c, const struct run_request *request,
@@ -129,7 +139,7 @@ int controller_run(struct controller *c, struct run_request *request, struct fle
         r = fleet_run_new(&config, request, &plan, d);
         err = r ? fleet_run_follow(r, d) : ERR_INVALID;
     } else {
-        free_request(request);
+        controller_free_request(request);
     }
     fleet_plan_deinit(&plan);
     if (err) {

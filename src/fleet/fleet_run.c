@@ -1,5 +1,6 @@
 /* A run's parts together: what agents say goes to the conductor, what they measured to the
  * collector, and what comes of both to whoever watches. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "fleet/blob_store.h"
 #include "fleet/bus.h"
 #include "fleet/controller.h"
+#include "fleet/delivery.h"
 #include "fleet/fleet_run_internal.h"
 #include "fleet/message.h"
 #include "fleet/scoring.h"
@@ -58,6 +60,11 @@ static void add_event(struct fleet_run *r, enum fleet_event_kind kind, const cha
                               mem_strdup(region), mem_strdup(agent), mem_strdup(text)};
     log_printf(kind == FLEET_EVENT_PHASE ? LOG_DEBUG : LOG_INFO, "run %s: %s", r->id, text);
     tell(r, (struct controller_news){.kind = NEWS_EVENT, .event = e});
+}
+
+void fleet_run_note(struct fleet_run *r, const char *text)
+{
+    add_event(r, FLEET_EVENT_NOTE, NULL, NULL, text);
 }
 
 static void on_event(void *arg, enum fleet_event_kind kind, const char *region, const char *agent,
@@ -125,8 +132,11 @@ static void on_second(void *arg, int64_t second)
     struct fleet_run *r = arg;
     struct second_numbers numbers;
 
-    if (collector_numbers(r->collector, NULL, second, &numbers) && numbers.saturated > 0)
+    if (!collector_numbers(r->collector, NULL, second, &numbers))
+        numbers = (struct second_numbers){.p95 = NAN};
+    if (numbers.saturated > 0)
         r->saturated_seconds++;
+    fleet_run_deliver_second(r, second, numbers.http_reqs > 0 ? numbers.p95 : NAN);
     tell(r, (struct controller_news){.kind = NEWS_SECOND, .second = second});
     judge(r);
 }
@@ -136,11 +146,12 @@ static void on_window(void *arg, int64_t second, const char *region, const struc
 {
     struct fleet_run *r = arg;
 
-    if (region)
+    if (region) {
         exemplars_take(r->exemplars, w, second);
-    if (region)
+        fleet_run_deliver_window(r, second, w);
         tell(r, (struct controller_news){
                     .kind = NEWS_WINDOW, .second = second, .region = region, .window = w});
+    }
     if (is_late)
         tell(r, (struct controller_news){.kind = NEWS_SECOND, .second = second, .is_late = true});
 }
@@ -303,8 +314,6 @@ static void expect_agents(struct fleet_run *r)
     }
 }
 
-static void finish(struct fleet_run *r);
-
 static void on_phase(void *arg, enum fleet_phase phase)
 {
     struct fleet_run *r = arg;
@@ -314,11 +323,13 @@ static void on_phase(void *arg, enum fleet_phase phase)
         r->started_wall = clock_wall();
     if (phase == FLEET_RUNNING) {
         collector_started(r->collector, conductor_start_wall(r->conductor));
+        if (r->delivery)
+            delivery_started(r->delivery, conductor_start_wall(r->conductor));
         expect_agents(r);
     }
     add_event(r, FLEET_EVENT_PHASE, NULL, NULL, fleet_phase_name(phase));
-    if (phase == FLEET_OVER)
-        finish(r);
+    if (phase == FLEET_OVER && fleet_run_end_delivery(r))
+        fleet_run_finish(r);
     tell(r, (struct controller_news){.kind = NEWS_RUN});
 }
 
@@ -376,6 +387,7 @@ static void on_collected(void *arg)
     r->asked_summary = true;
     r->ended_wall = clock_wall();
     collector_finish(r->collector);
+    fleet_run_end_delivery(r);
     threshold_evaluate(&r->thresholds, fleet_run_duration(r, r->ended_wall), true);
     fill_export(r, &in);
     json = export_handle_summary(&in);
@@ -428,7 +440,7 @@ void fleet_run_forget_data(struct fleet_run *r)
     mem_free(subject);
 }
 
-static void finish(struct fleet_run *r)
+void fleet_run_finish(struct fleet_run *r)
 {
     struct conductor_outcome *o = &r->outcome;
     bool any_failed = false;
@@ -445,6 +457,7 @@ static void finish(struct fleet_run *r)
         if (o->exit_code == EXIT_CODE_OK || o->exit_code == EXIT_CODE_MARKED_FAILED)
             o->exit_code = EXIT_CODE_THRESHOLDS;
     }
+    fleet_run_prepare_reports(r);
     r->is_over = true;
     r->is_dirty = false;
     log_printf(LOG_INFO, "run %s: over, exit code %d", r->id, o->exit_code);
@@ -509,12 +522,14 @@ static int set_up_scoring(struct fleet_run *r, struct diag *d)
 
     r->collector = collector_new(&config);
     r->exemplars = exemplars_new();
+    collector_totals(r->collector)->keeps_blocks = true;
     err = scoring_compile(options, &r->prepared->metrics, r->without_thresholds,
                           collector_totals(r->collector), &r->thresholds, d);
     if (err == 0)
         err = scoring_summary(options, r->summary_mode, &r->summary, d);
     if (err == 0)
         collector_totals(r->collector)->without_scopes = r->summary.mode != SUMMARY_FULL;
+    fleet_run_set_baseline(r);
     return err;
 }
 
@@ -525,6 +540,7 @@ static struct fleet_run *make(const struct fleet_run_config *config, struct prep
 
     r->config = *config;
     r->prepared = prepared;
+    r->delivered = INT64_MIN;
     map_init(&r->done);
     map_init(&r->emulated);
     buf_init(&r->setup_output, OUTPUT_MAX);
@@ -556,6 +572,8 @@ struct fleet_run *fleet_run_new(const struct fleet_run_config *config, struct ru
     r->created_wall = clock_wall();
     short_id_new(r->created_wall, r->id);
     r->extra = request->extra;
+    r->settings = request->settings;
+    fleet_run_deliver(r, request->delivery);
     r->on_loss = request->on_loss;
     r->summary_mode = mem_strdup(request->summary_mode ? request->summary_mode : "compact");
     r->without_thresholds = request->without_thresholds;
@@ -578,7 +596,9 @@ void fleet_run_free(struct fleet_run *r)
     if (!r)
         return;
     bus_unsubscribe(r->data);
+    delivery_free(r->delivery);
     conductor_free(r->conductor);
+    fleet_run_free_reports(r);
     threshold_set_deinit(&r->thresholds);
     summary_stats_deinit(&r->summary);
     exemplars_free(r->exemplars);
@@ -602,6 +622,8 @@ void fleet_run_free(struct fleet_run *r)
     free_plan(r);
     prepared_free(r->prepared);
     json_decref(r->extra);
+    json_decref(r->settings);
+    mem_free(r->findings);
     buf_deinit(&r->setup_output);
     buf_deinit(&r->summary_output);
     mem_free((void *)r->scenario_names);
@@ -683,6 +705,9 @@ static json_t *request_json(const struct fleet_run *r)
 
     if (r->extra)
         json_object_set(json, "extra", r->extra);
+    if (r->settings)
+        json_object_set(json, "settings", r->settings);
+    json_object_set_new(json, "delivered", json_integer(r->delivered));
     return json;
 }
 
@@ -752,6 +777,9 @@ static void read_request(struct fleet_run *r, const char *text)
                                                                                     : LOSS_CONTINUE;
     r->started_wall = json_integer_value(json_object_get(json, "started"));
     r->extra = json_incref(json_object_get(json, "extra"));
+    r->settings = json_incref(json_object_get(json, "settings"));
+    if (r->settings)
+        r->delivered = json_integer_value(json_object_get(json, "delivered"));
     if (name) {
         mem_free(r->prepared->name);
         r->prepared->name = mem_strdup(name);
@@ -761,7 +789,7 @@ static void read_request(struct fleet_run *r, const char *text)
 
 struct fleet_run *fleet_run_load(const struct fleet_run_config *config,
                                  const Gale__Fleet__RunRecord *record, struct prepared *prepared,
-                                 struct diag *d)
+                                 struct delivery *delivery, struct diag *d)
 {
     struct fleet_run *r = make(config, prepared);
     struct conductor_config conducted;
@@ -769,6 +797,7 @@ struct fleet_run *fleet_run_load(const struct fleet_run_config *config,
     snprintf(r->id, sizeof r->id, "%s", record->run);
     r->created_wall = record->created_wall_nsec;
     read_request(r, record->request);
+    fleet_run_deliver(r, delivery);
     plan_of_record(r, record);
     if (set_up_scoring(r, d)) {
         fleet_run_free(r);
@@ -787,6 +816,8 @@ struct fleet_run *fleet_run_load(const struct fleet_run_config *config,
     r->conductor = conductor_load(&conducted, record, (struct moment){clock_now(), clock_wall()});
     if (conductor_start_wall(r->conductor)) {
         collector_started(r->collector, conductor_start_wall(r->conductor));
+        if (r->delivery)
+            delivery_started(r->delivery, conductor_start_wall(r->conductor));
         expect_agents(r);
     }
     add_event(r, FLEET_EVENT_NOTE, NULL, NULL, "a controller has come back and goes on");

@@ -10,7 +10,9 @@
 
 #include "base/buf.h"
 #include "base/compiler.h"
+#include "base/diag.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "fleet/conductor.h"
 #include "fleet/prepared.h"
 
@@ -79,6 +81,19 @@ void fleet_run_summary(const struct fleet_run *r, const char *mode, bool color, 
 void fleet_run_region_table(const struct fleet_run *r, bool color, struct buf *out);
 /* --summary-export's JSON; heap. */
 char *fleet_run_export(const struct fleet_run *r, bool machine_readable);
+/* What `--baseline` of a later run reads (output/baseline.h); NULL until it is over. */
+const char *fleet_run_baseline(const struct fleet_run *r);
+
+struct fleet_report_input {
+    const char *script;        /* as its author calls it; NULL: by the name that it came with */
+    struct str baseline;       /* JSON of a run to compare with; empty: none */
+    const char *baseline_name; /* for people; may be NULL */
+};
+/* "junit", "github" or "markdown" (output/report.h; the last with a table by region). ERR_NOT_FOUND
+ * for another one; ERR_INVALID before the run's end, or for a baseline that is none. */
+MUST_USE int fleet_run_report(const struct fleet_run *r, const char *format,
+                              const struct fleet_report_input *from, struct buf *out,
+                              struct diag *d);
 /* What handleSummary() returned, as JSON; NULL: nothing. */
 const char *fleet_run_custom_summary(const struct fleet_run *r);
 

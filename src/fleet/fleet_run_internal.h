@@ -11,16 +11,20 @@
 #include "metrics/threshold.h"
 #include "output/summary.h"
 
+struct baseline;
 struct blob_store;
 struct bus;
 struct bus_sub;
 struct controller_news;
+struct delivery;
 struct exemplars;
+struct loop;
 struct run_request;
 
 struct fleet_run_config {
     struct bus *bus;
     struct blob_store *blobs;
+    struct loop *loop;
     void *arg;
     const struct planner_agent *(*agents)(void *arg, size_t *count);
     void (*tell)(void *arg, struct controller_news *news);
@@ -76,6 +80,14 @@ struct fleet_run {
     bool asked_summary;
     char *notice; /* saturation, losses: for the summary */
 
+    json_t *settings;            /* as asked for; NULL: none */
+    struct delivery *delivery;   /* NULL: neither outputs nor targets */
+    int64_t delivered;           /* the last second that outputs have; INT64_MIN: none */
+    char *findings;              /* which of the targets' series moved with the latency */
+    struct estimates *estimates; /* at the end, for reports */
+    size_t estimate_count;
+    char *baseline; /* at the end: what another run compares itself with */
+
     struct fleet_event *events;
     size_t event_count;
     size_t event_cap;
@@ -92,10 +104,10 @@ struct fleet_run {
 /* Takes the request over. NULL and a message when its thresholds don't compile. */
 struct fleet_run *fleet_run_new(const struct fleet_run_config *config, struct run_request *request,
                                 const struct fleet_plan *plan, struct diag *d);
-/* Of a record; takes `prepared` over. */
+/* Of a record; takes `prepared` and `delivery` (NULL: none) over. */
 struct fleet_run *fleet_run_load(const struct fleet_run_config *config,
                                  const Gale__Fleet__RunRecord *record, struct prepared *prepared,
-                                 struct diag *d);
+                                 struct delivery *delivery, struct diag *d);
 void fleet_run_free(struct fleet_run *r);
 
 /* Follows its data, from the beginning. */
@@ -114,6 +126,33 @@ void fleet_run_stop(struct fleet_run *r, enum run_abort_reason reason, const cha
 void fleet_run_forget_data(struct fleet_run *r);
 
 uint64_t fleet_run_epoch(const struct fleet_run *r);
+
+/* On the timeline, and to whoever watches. */
+void fleet_run_note(struct fleet_run *r, const char *text);
+/* Everything is over, deliveries too. */
+void fleet_run_finish(struct fleet_run *r);
+
+/* --- fleet_run_delivery.c: outputs and targets ----------------------------------------------- */
+
+/* Begins; takes it over. NULL: there is none. */
+void fleet_run_deliver(struct fleet_run *r, struct delivery *delivery);
+void fleet_run_deliver_window(struct fleet_run *r, int64_t second, const struct window *w);
+void fleet_run_deliver_second(struct fleet_run *r, int64_t second, double p95);
+/* No window follows. True when nothing is under way any more; else fleet_run_finish will be called.
+ */
+bool fleet_run_end_delivery(struct fleet_run *r);
+/* While another controller may lead nothing is sent. */
+void fleet_run_hold_delivery(struct fleet_run *r, bool hold);
+
+/* --- fleet_run_report.c ----------------------------------------------------------------------- */
+
+/* What the settings say about a run before, for thresholds on the change. */
+void fleet_run_set_baseline(struct fleet_run *r);
+/* Keeps what reports need, and frees what they need no more. */
+void fleet_run_prepare_reports(struct fleet_run *r);
+void fleet_run_free_reports(struct fleet_run *r);
+/* The table by region (fleet_run_view.c). */
+void fleet_run_region_markdown(const struct fleet_run *r, struct buf *out);
 
 /* Its record: bytes for the bucket. */
 void fleet_run_save(const struct fleet_run *r, struct buf *out);

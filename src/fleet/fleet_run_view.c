@@ -156,17 +156,17 @@ static const char *latency_metric(const struct totals *t)
     return names[i];
 }
 
-static void put_time(double ms, struct buf *out)
-{
-    char text[32];
+enum { TIME_SIZE = 32 };
 
+static const char *time_text(double ms, char *text)
+{
     if (ms < 1)
-        snprintf(text, sizeof text, "%.0fus", ms * 1000);
+        snprintf(text, TIME_SIZE, "%.0fus", ms * 1000);
     else if (ms < 10000)
-        snprintf(text, sizeof text, "%.2fms", ms);
+        snprintf(text, TIME_SIZE, "%.2fms", ms);
     else
-        snprintf(text, sizeof text, "%.2fs", ms / 1000);
-    buf_printf(out, " %10s", text);
+        snprintf(text, TIME_SIZE, "%.2fs", ms / 1000);
+    return text;
 }
 
 static uint64_t saturated_seconds(const struct fleet_run *r, const char *region)
@@ -181,22 +181,41 @@ static uint64_t saturated_seconds(const struct fleet_run *r, const char *region)
     return count;
 }
 
-static void put_row(const struct fleet_run *r, const char *name, const char *region,
-                    const struct totals *t, struct buf *out)
+/* Of a region, or of all. */
+struct region_row {
+    double vus;
+    double iterations;
+    double rate;
+    char avg[TIME_SIZE];
+    char p95[TIME_SIZE];
+    char p99[TIME_SIZE];
+    double failed; /* percent */
+};
+
+static void fill_row(const struct fleet_run *r, const struct totals *t, struct region_row *row)
 {
     double seconds = nsec_to_sec(fleet_run_duration(r, clock_wall()));
     const char *latency = latency_metric(collector_totals(r->collector));
-    uint64_t saturated = saturated_seconds(r, region);
     const struct sink *vus = sink_of(t, "vus");
 
-    buf_printf(out, "     %-22s %6.0f %11.0f %10.1f", name, vus ? vus->gauge.max : 0,
-               aggregate(t, "iterations", (struct agg){AGG_COUNT, 0}, seconds),
-               aggregate(t, "http_reqs", (struct agg){AGG_RATE, 0}, seconds));
-    put_time(aggregate(t, latency, (struct agg){AGG_AVG, 0}, seconds), out);
-    put_time(aggregate(t, latency, (struct agg){AGG_P, 95}, seconds), out);
-    put_time(aggregate(t, latency, (struct agg){AGG_P, 99}, seconds), out);
-    buf_printf(out, " %8.2f%%",
-               100 * aggregate(t, "http_req_failed", (struct agg){AGG_RATE, 0}, seconds));
+    row->vus = vus ? vus->gauge.max : 0;
+    row->iterations = aggregate(t, "iterations", (struct agg){AGG_COUNT, 0}, seconds);
+    row->rate = aggregate(t, "http_reqs", (struct agg){AGG_RATE, 0}, seconds);
+    time_text(aggregate(t, latency, (struct agg){AGG_AVG, 0}, seconds), row->avg);
+    time_text(aggregate(t, latency, (struct agg){AGG_P, 95}, seconds), row->p95);
+    time_text(aggregate(t, latency, (struct agg){AGG_P, 99}, seconds), row->p99);
+    row->failed = 100 * aggregate(t, "http_req_failed", (struct agg){AGG_RATE, 0}, seconds);
+}
+
+static void put_row(const struct fleet_run *r, const char *name, const char *region,
+                    const struct totals *t, struct buf *out)
+{
+    uint64_t saturated = saturated_seconds(r, region);
+    struct region_row row;
+
+    fill_row(r, t, &row);
+    buf_printf(out, "     %-22s %6.0f %11.0f %10.1f %10s %10s %10s %8.2f%%", name, row.vus,
+               row.iterations, row.rate, row.avg, row.p95, row.p99, row.failed);
     if (saturated > 0)
         buf_printf(out, "  saturated for %llus", (unsigned long long)saturated);
     if (region && fleet_run_is_emulated(r, region))
@@ -239,6 +258,32 @@ void fleet_run_region_table(const struct fleet_run *r, bool color, struct buf *o
     put_row(r, "all", NULL, collector_totals(r->collector), out);
     buf_append_char(out, '\n');
     put_losses(r, color, out);
+    if (r->findings)
+        buf_printf(out, "\n%s", r->findings);
+}
+
+static void put_markdown_row(const struct fleet_run *r, const char *name, const struct totals *t,
+                             struct buf *out)
+{
+    struct region_row row;
+
+    fill_row(r, t, &row);
+    buf_printf(out, "| %s | %.0f | %.0f | %.1f | %s | %s | %s | %.2f %% |\n", name, row.vus,
+               row.iterations, row.rate, row.avg, row.p95, row.p99, row.failed);
+}
+
+void fleet_run_region_markdown(const struct fleet_run *r, struct buf *out)
+{
+    buf_printf(out,
+               "### By region (%s)\n\n"
+               "| Region | VUs | Iterations | Requests/s | avg | p(95) | p(99) | Failed |\n"
+               "| --- | --: | --: | --: | --: | --: | --: | --: |\n",
+               latency_metric(collector_totals(r->collector)));
+    for (size_t i = 0; i < r->region_count; i++)
+        put_markdown_row(r, r->regions[i], collector_region_totals(r->collector, r->regions[i]),
+                         out);
+    put_markdown_row(r, "all", collector_totals(r->collector), out);
+    buf_append_char(out, '\n');
 }
 
 /* --- the summary ---------------------------------------------------------------------------- */

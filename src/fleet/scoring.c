@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "engine/options.h"
+#include "engine/run.h"
 #include "metrics/totals.h"
 
 static int by_text(const void *a, const void *b)
@@ -166,4 +167,31 @@ int scoring_summary(const struct options *options, const char *mode, struct summ
     if (!time_unit_parse(options_text(options, OPTION_SUMMARY_TIME_UNIT), &out->unit))
         return diag_set(d, ERR_INVALID, "option summaryTimeUnit: use s, ms or us");
     return 0;
+}
+
+const char *scoring_failure(int exit_code, const char *message)
+{
+    if (message)
+        return message;
+    switch (exit_code) {
+    case EXIT_CODE_OK:
+    case EXIT_CODE_THRESHOLDS:
+        return NULL;
+    case EXIT_CODE_SETUP_TIMEOUT:
+        return "setup() took too long";
+    case EXIT_CODE_TEARDOWN_TIMEOUT:
+        return "teardown() took too long";
+    case EXIT_CODE_REST:
+        return "the run was stopped over the REST API";
+    case EXIT_CODE_SIGNAL:
+        return "the run was interrupted";
+    case EXIT_CODE_SCRIPT_ERROR:
+        return "the script threw an exception in its init context, setup() or teardown()";
+    case EXIT_CODE_SCRIPT_ABORT:
+        return "the script aborted the run";
+    case EXIT_CODE_MARKED_FAILED:
+        return "the script marked the run as failed";
+    default:
+        return "the run failed: see the log";
+    }
 }

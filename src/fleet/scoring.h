@@ -34,4 +34,8 @@ MUST_USE int scoring_summary(const struct options *options, const char *mode,
  * between. */
 void scoring_crossed(const struct threshold_set *thresholds, struct buf *out);
 
+/* Why a run failed, other than by its thresholds; NULL: it did not. `message` is what it was told
+ * itself (NULL: nothing). */
+const char *scoring_failure(int exit_code, const char *message);
+
 #endif

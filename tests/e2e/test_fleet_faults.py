@@ -10,6 +10,7 @@ import subprocess
 import time
 
 from lab import Lab
+from test_outputs import influx, influxdb, one, prometheus
 
 WAITS = True
 
@@ -135,14 +136,17 @@ def test_leader_dies_in_mid_run(lab):
                 lab.dir / "second")
     second = fleet.find("API and dashboard on (http://[^ \"]+)", "second")
     fleet.with_regions(us=1, eu=1)
+    prom = prometheus(lab)
+    _, influx_url = influxdb(lab)
     # The one that stands by is named first: it sends gale run on.
     path = lab.dir / "summary.json"
     proc = lab.start("run", "--fleet", f"{second},{fleet.url}", "--regions", "us,eu", "--quiet", "-e",
                      f"BASE={base}", "--summary-export", path,
+                     "-o", f"prometheus-rw={prom}/api/v1/write", "-o", f"influxdb={influx_url}/k6",
                      lab.file("loop.js", (LOOP % (50, 14)).replace("scenarios:", """
   thresholds: { http_req_duration: ['max<0.001'] }, scenarios:""")))
     run = fleet.wait_phase("running")
-    time.sleep(2)
+    time.sleep(3)
     fleet.controller.kill()
     fleet.controller.wait()
     fleet.url = second
@@ -153,6 +157,10 @@ def test_leader_dies_in_mid_run(lab):
     nothing_lost(fleet, run)
     assert iterations(out) == 701, out
     assert json.loads(path.read_text())["metrics"]["http_reqs"]["count"] == 701
+    # What is cumulative is whole; increments miss or double what was on its way at the death.
+    assert one(prom, "sum(k6_iterations_total)") == 701
+    sums = influx(influx_url, "SELECT sum(value) FROM iterations")[0]["sum"]
+    assert abs(sums - 701) <= 150, sums
 
 
 def test_poison_on_the_data_subject(lab):
