@@ -44,7 +44,24 @@ def test_files(lab):
     assert 10_000 < size < 300 * 1024, size
 
 
+# What a script may name, and say: nothing of it is HTML.
+HOSTILE = """
+import http from 'k6/http';
+import { check, sleep } from 'k6';
+export const options = { scenarios: { s: { executor: 'constant-vus', vus: 3, duration: '3s', gracefulStop: '1s' } } };
+export default function () {
+  const name = '<img src=x onerror="wasRun = true">';
+  const r = http.get(`${__ENV.BASE}/missing`, { tags: { name } });
+  check(r, { [name]: () => false });
+  console.log(name);
+  sleep(0.3);
+}
+"""
+
+
 def test_a_run_from_the_browser(lab):
+    """The story: a script is uploaded, three regions run it, an agent is killed, it is stopped,
+    compared with a run whose names are HTML, and its report is opened from disk."""
     base = lab.shop()
     fleet = lab.fleet()
     regions = ("us-east-1", "eu-central-1", "ap-southeast-2")
@@ -52,11 +69,13 @@ def test_a_run_from_the_browser(lab):
         fleet.agent(region, f"{region}-a")
     fleet.agent(regions[0], f"{regions[0]}-b")
     fleet.wait_ready(4)
-    text = (ROOT / "examples/mission.js").read_text().replace("${__ENV.BASE}", base)
+    hostile = lab.file("<img src=x onerror='wasRun = true'>.js", HOSTILE)
+    assert fleet.gale(hostile, "-e", f"BASE={base}", "--regions", ",".join(regions)).code == 0
+    text = (ROOT / "examples/mission.js").read_text()
     script = lab.file("mission.js", text.replace("'1m'", "'10s'"))
-    shots = os.environ.get("GALE_SCREENSHOTS", lab.dir)
+    folder = os.environ.get("GALE_SCREENSHOTS", lab.dir)
     browser = subprocess.Popen(
-        ["node", pathlib.Path(__file__).with_name("web.mjs"), fleet.url, script, shots],
+        ["node", pathlib.Path(__file__).with_name("web.mjs"), fleet.url, script, base, folder],
         env={**os.environ, "WEB_MODULES": str(modules(lab))}, text=True, stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     lab.closing.append(browser.kill)

@@ -79,6 +79,8 @@ export interface Test {
 
 export interface Trend { unit: Unit; runs: string[]; results: (Result | null)[]; values: Nullable[] }
 
+export interface ShareCreated { id: string; expires_at: string | null; token: string | null }
+
 /* --- starting one --- */
 
 export interface Scenario {

@@ -28,11 +28,16 @@ const TALL = 300; /* on screens of 4K */
 
 const height = () => (innerWidth >= 2600 ? TALL : HEIGHT);
 
+/* A dashed line at each event, and what it was where there is room for the words. */
 function drawEvents(u: uPlot, events: Event[], theme: Theme) {
   const { ctx, bbox } = u;
+  const unit = devicePixelRatio;
+  let free = bbox.left;
   ctx.save();
-  ctx.lineWidth = devicePixelRatio;
-  ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+  ctx.lineWidth = unit;
+  ctx.font = `${11 * unit}px system-ui, sans-serif`;
+  ctx.textBaseline = 'top';
+  ctx.setLineDash([4 * unit, 3 * unit]);
   for (const e of events) {
     if (e.second == null) continue;
     const x = Math.round(u.valToPos(e.second, 'x', true));
@@ -42,7 +47,12 @@ function drawEvents(u: uPlot, events: Event[], theme: Theme) {
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    if (e.severity !== 'info') ctx.fillRect(x - 3 * devicePixelRatio, bbox.top, 6 * devicePixelRatio, 4 * devicePixelRatio);
+    if (e.severity === 'info') continue;
+    const text = e.kind.replace(/[_-]/g, ' ');
+    const end = x + 4 * unit + ctx.measureText(text).width;
+    if (x < free || end > bbox.left + bbox.width) continue;
+    ctx.fillText(text, x + 4 * unit, bbox.top);
+    free = end + 4 * unit;
   }
   ctx.restore();
 }

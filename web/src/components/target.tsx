@@ -32,7 +32,7 @@ export function TargetView({ target, t, step, zoom }: { target: Target; t: numbe
     { title: 'Beyond chance', cell: (r) => (r.isBeyondChance ? 'yes' : 'no'), order: (r) => Number(r.isBeyondChance) },
   ];
   return (
-    <section class="card target"><h2>The target’s own metrics</h2>
+    <section class="card below"><h2>The target’s own metrics</h2>
       <div class="charts">
         {rows.filter((r) => chosen.includes(keyOf(r))).map(({ series }) => (
           <Chart key={series.target + series.name} title={`${series.target}: ${series.name}`} unit={series.unit} zoom={zoom} group="run"

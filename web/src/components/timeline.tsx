@@ -13,7 +13,7 @@ export function Timeline({ events, zoom }: { events: Event[]; zoom: Zoom }) {
         <li key={e.id} class={e.severity}>
           {e.second == null ? <span class="at">before</span>
             : <button type="button" class="at" title="Show in the charts" onClick={() => look(e.second!)}>{clock(e.second)}</button>}
-          {' '}<b>{e.kind.replaceAll('_', ' ')}</b> {e.message}
+          {' '}<b>{e.kind.replace(/[_-]/g, ' ')}</b> {e.message}
         </li>))}
     </ol>
   );

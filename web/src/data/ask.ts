@@ -1,16 +1,15 @@
 /* Something the API knows, for as long as a component shows it. */
 import { useEffect, useState } from 'preact/hooks';
-import { get, Problem } from '../api/client';
+import { get } from '../api/client';
 
-export interface Asked<T> { value?: T; error?: unknown; isMissing?: boolean }
+export interface Asked<T> { value?: T; error?: unknown }
 
 interface Options {
   every?: number; /* milliseconds until it is asked for again; 0: never */
   wait?: number; /* milliseconds that the path must stay as it is, for what people type or drag */
 }
 
-/* `path` null: nothing to ask. What there is not (404) is missing, and no error. The last value stays until there is
- * a new one. */
+/* `path` null: nothing to ask. The last value stays until there is a new one. */
 export function useAsked<T>(path: string | null, { every = 0, wait = 0 }: Options = {}): Asked<T> {
   const [asked, setAsked] = useState<Asked<T>>({});
   useEffect(() => {
@@ -25,9 +24,7 @@ export function useAsked<T>(path: string | null, { every = 0, wait = 0 }: Option
         setAsked({ value: await get<T>(path, gone.signal) });
       } catch (error) {
         if (gone.signal.aborted) return;
-        const isMissing = error instanceof Problem && error.status === 404;
-        setAsked((old) => (isMissing ? { isMissing } : { ...old, error }));
-        if (isMissing) return;
+        setAsked((old) => ({ ...old, error }));
       }
       if (every > 0 && !gone.signal.aborted) timer = setTimeout(ask, every);
     };

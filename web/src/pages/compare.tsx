@@ -42,6 +42,14 @@ const VERDICTS: Record<Difference['verdict'], { text: string; look: string }> = 
   unclear: { text: '? too short to tell', look: 'hint' },
 };
 
+/* What users feel first, what gale measures of itself last. */
+const FIRST = ['http_req_duration', 'http_req_failed', 'http_reqs', 'iteration_duration'];
+function rank({ metric }: Difference): number {
+  const at = FIRST.indexOf(metric);
+  if (at >= 0) return at;
+  return FIRST.length + Number(metric.startsWith('load_generator_'));
+}
+
 const signed = (v: number | null, text: string) => (v != null && v > 0 ? `+${text}` : text);
 
 function DifferencesTable({ rows }: { rows: Difference[] }) {
@@ -86,7 +94,7 @@ export function ComparePage() {
     <>
       <h1>Compare</h1>
       <Failure error={error} />
-      {sides && <><Name title="Base" run={sides[0].run} /><Name title="This run" run={sides[1].run} /></>}
+      <div class="names">{sides && <><Name title="Base" run={sides[0].run} /><Name title="This run" run={sides[1].run} /></>}</div>
       <p class="filters"><label>Charts of <select value={region} onChange={(e) => setRegion(e.currentTarget.value)}>
         <option value="">all regions together</option>
         {regions.map((r) => <option key={r}>{r}</option>)}
@@ -96,9 +104,9 @@ export function ComparePage() {
         {CHARTS.map((kind, i) => (
           <Chart key={kind.key} title={kind.title} unit={kind.unit} data={data[i]} zoom={zoom} group="compare" />))}
       </div>
-      <section class="card"><h2>Differences</h2>
+      <section class="card below"><h2>Differences</h2>
         <Failure error={differences.error} />
-        {differences.value && <DifferencesTable rows={differences.value.rows} />}
+        {differences.value && <DifferencesTable rows={[...differences.value.rows].sort((x, y) => rank(x) - rank(y))} />}
         {differences.value && <p class="hint">{differences.value.method}. Of the time that the charts show.</p>}
       </section>
     </>

@@ -52,7 +52,12 @@ function useTrends(runs: Run[]): Record<string, Trend | undefined> {
   return trends;
 }
 
-const regionsText = (run: Run) => run.regions.map((r) => regionLabel(r.region, r.is_emulated)).join(', ');
+const FEW_REGIONS = 3;
+
+function regionsText({ regions }: Run): string {
+  const names = regions.slice(0, FEW_REGIONS).map((r) => regionLabel(r.region, r.is_emulated)).join(', ');
+  return regions.length > FEW_REGIONS ? `${names} and ${regions.length - FEW_REGIONS} more` : names;
+}
 
 interface RunsTableProps { runs: Run[]; trends: Record<string, Trend | undefined>; chosen: string[]; onToggle: (id: string) => void }
 
@@ -64,7 +69,7 @@ function RunsTable({ runs, trends, chosen, onToggle }: RunsTableProps) {
     { title: 'Thresholds', cell: (r) => (r.totals ? <Verdicts passed={r.totals.thresholds_passed} failed={r.totals.thresholds_failed} /> : '–'),
       order: (r) => r.totals?.thresholds_failed ?? null },
     { title: 'p(95)', isNumber: true, cell: (r) => withUnit(r.totals?.p95, 'ms'), order: (r) => r.totals?.p95 ?? null },
-    { title: 'Trend of the test', cell: (r) => (trends[r.test?.id] ? <a href={`/?test=${r.test.id}`}><Sparkline trend={trends[r.test.id]!} now={r.id} /></a> : '') },
+    { title: 'Trend', cell: (r) => (trends[r.test?.id] ? <a href={`/?test=${r.test.id}`}><Sparkline trend={trends[r.test.id]!} now={r.id} /></a> : '') },
     { title: 'Requests', isNumber: true, cell: (r) => number(r.totals?.requests), order: (r) => r.totals?.requests ?? null },
     { title: 'Failed', isNumber: true, cell: (r) => percent(r.totals?.failed), order: (r) => r.totals?.failed ?? null },
     { title: 'Regions', cell: (r) => <span class="long">{regionsText(r)}</span>, order: regionsText },

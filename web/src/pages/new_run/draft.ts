@@ -1,5 +1,5 @@
 /* A run that is being put together. */
-import type { RegionShare, RunCreate } from '../../api/types';
+import type { Found, RegionShare, RunCreate } from '../../api/types';
 
 export type Load = RunCreate['load'];
 
@@ -46,3 +46,7 @@ export function sharesProblem({ load, shares }: Draft): string | null {
 
 export const regionShares = ({ load, shares }: Draft): RegionShare[] =>
   Object.entries(shares).map(([region, share]) => (load === 'total' ? { region, share } : { region }));
+
+/* What options.cloud.distribution of the script says, where its regions have whole shares. */
+export const sharesOfScript = (found: Found): Record<string, number> =>
+  Object.fromEntries(found.distribution.filter((d) => d.share != null).map((d) => [d.region, d.share!]));

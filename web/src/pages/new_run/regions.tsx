@@ -34,7 +34,7 @@ export function RegionsPart({ regions, draft, onChange }: RegionsPartProps) {
     <section class="card"><h2>Regions</h2>
       <WorldMap onPick={toggle} dots={(regions ?? []).map((r) => ({ ...r, isChosen: r.name in shares, note: r.is_emulated ? 'emulated' : '' }))} />
       {regions?.length === 0 && <p>No agent has enlisted: start one with <code>gale agent --region NAME</code>.</p>}
-      <fieldset class="picker"><legend>Load</legend>
+      <fieldset class="picker list"><legend>Load</legend>
         {LOADS.map((l) => (
           <label key={l.load}><input type="radio" name="load" checked={load === l.load} onChange={() => onChange({ load: l.load })} /> {l.text}</label>))}
       </fieldset>

@@ -1,12 +1,42 @@
-/* Hands a draft to the controller. */
-import { call, query } from '../../api/client';
-import type { Run } from '../../api/types';
-import type { Draft } from './draft';
+/* Hands a draft to the controller: its script becomes a version of a test, from which a run is planned and started. */
+import { call, get, post, query } from '../../api/client';
+import type { Found, Page, Plan, Run, RunCreate, Test, Version } from '../../api/types';
+import { regionShares, type Draft } from './draft';
 
-export async function startRun(draft: Draft): Promise<Run> {
-  const { filename, archive, script, shares, load, isAbortedByLoss } = draft;
-  const regions = Object.entries(shares).map(([region, share]) => (load === 'total' ? `${region}=${share}%` : region)).join(',');
-  const answer = await call(`/runs${query({ filename, regions, load, on_region_lost: isAbortedByLoss ? 'abort' : 'continue' })}`,
-    { method: 'POST', body: archive ?? script, headers: { 'Content-Type': 'application/octet-stream' } });
+const typeOf = ({ archive, filename }: Draft) =>
+  (archive ? 'application/x-tar' : filename.endsWith('.ts') ? 'text/typescript' : 'text/javascript');
+
+async function upload<T>(path: string, draft: Draft, signal?: AbortSignal): Promise<T> {
+  const answer = await call(`${path}${query({ filename: draft.filename })}`,
+    { method: 'POST', body: draft.archive ?? draft.script, headers: { 'Content-Type': typeOf(draft) }, signal });
   return answer.json();
 }
+
+/* What is in the script; nothing is stored. */
+export const inspect = (draft: Draft, signal: AbortSignal) => upload<Found>('/inspect', draft, signal);
+
+/* The test of that name, made when there is none, with the script as its latest version. The same script again
+ * changes nothing. */
+async function store(draft: Draft): Promise<{ test: string; version: number }> {
+  const name = draft.test.trim() || draft.filename;
+  const known = (await get<Page<Test>>(`/tests${query({ q: name, limit: 500 })}`)).items.find((t) => t.name === name);
+  const test = known ?? await post<Test>('/tests', { name }, crypto.randomUUID());
+  return { test: test.id, version: (await upload<Version>(`/tests/${test.id}/versions`, draft)).version };
+}
+
+async function request(draft: Draft): Promise<RunCreate> {
+  const shares = regionShares(draft);
+  return {
+    ...(await store(draft)),
+    name: draft.name.trim() || undefined,
+    load: draft.load,
+    regions: shares.length ? shares : undefined,
+    env: Object.fromEntries(draft.env.filter(([name]) => name.trim()).map(([name, value]) => [name.trim(), value])),
+    on_region_lost: draft.isAbortedByLoss ? 'abort' : 'continue',
+  };
+}
+
+/* Which agents it would use. */
+export const preview = async (draft: Draft) => post<Plan>('/plans', await request(draft));
+
+export const startRun = async (draft: Draft) => post<Run>('/runs', await request(draft), crypto.randomUUID());

@@ -15,6 +15,7 @@ import { endOf, lastOf, refine, type Span } from '../../data/series';
 import { loadSeries } from '../../data/stored';
 import { useRegions, useZoom, wholeSeconds } from '../../data/view';
 import { LogsPart } from './logs';
+import { DownloadMenu, ShareButton } from './share';
 import { StopButton } from './stop';
 import { ChecksPart, ErrorsPart, ExemplarsPart, UrlsPart } from './tables';
 import { TargetPart } from './target';
@@ -45,6 +46,8 @@ function Head({ run, isLive, series }: { run: Run; isLive: boolean; series: Live
       <Status run={run} />
       <span class="hint" role="timer">{clock(endOf(series))} of {clock(run.duration_seconds)}, up to {number(run.max_vus)} VUs</span>
       {test && <span class="hint">{test}</span>}
+      <ShareButton run={run} />
+      {!isLive && <DownloadMenu run={run} />}
       {isLive && <StopButton run={run} />}
     </div>
   );
@@ -80,9 +83,9 @@ export function RunPage({ id }: { id: string }) {
         <section class="card"><h2>Timeline</h2><Timeline events={events} zoom={zoom} /></section>
         <section class="card"><h2>Thresholds</h2><ThresholdsTable thresholds={state.thresholds} /></section>
         <ChecksPart {...part} />
-        <UrlsPart {...part} />
         <ErrorsPart {...part} />
-        <section class="card"><h2>Agents</h2><AgentsTable agents={state.agents} label={label} /></section>
+        <UrlsPart {...part} />
+        <section class="card wide"><h2>Agents</h2><AgentsTable agents={state.agents} label={label} /></section>
         <ExemplarsPart {...part} />
         <LogsPart run={run} isLive={isLive} lines={state.logs} />
       </div>

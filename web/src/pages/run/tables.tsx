@@ -24,9 +24,8 @@ const timing = (isLive: boolean) => ({ every: isLive ? LIVE_EVERY_MS : 0, wait: 
 export function UrlsPart({ run, isLive, span, regions, label }: PartProps) {
   const [isSplit, setSplit] = useState(false);
   const path = `/runs/${run.id}/urls${query({ ...wholeSeconds(span), by: isSplit ? 'region' : null, limit: 500 })}`;
-  const { value, error, isMissing } = useAsked<Table<UrlRow>>(path, timing(isLive));
+  const { value, error } = useAsked<Table<UrlRow>>(path, timing(isLive));
   const rows = value?.items.filter((u) => u.region == null || regions.includes(u.region)) ?? [];
-  if (isMissing) return null;
   return (
     <section class="card wide">
       <div class="row"><h2>Requests</h2>
@@ -39,8 +38,7 @@ export function UrlsPart({ run, isLive, span, regions, label }: PartProps) {
 }
 
 export function ChecksPart({ run, isLive, regions, label }: PartProps) {
-  const { value, error, isMissing } = useAsked<List<Check>>(`/runs/${run.id}/checks`, timing(isLive));
-  if (isMissing) return null;
+  const { value, error } = useAsked<List<Check>>(`/runs/${run.id}/checks`, timing(isLive));
   return (
     <section class="card"><h2>Checks</h2>
       <Failure error={error} />
@@ -50,8 +48,7 @@ export function ChecksPart({ run, isLive, regions, label }: PartProps) {
 }
 
 export function ErrorsPart({ run, isLive, span, regions, label }: PartProps) {
-  const { value, error, isMissing } = useAsked<Table<ErrorRow>>(`/runs/${run.id}/errors${query(wholeSeconds(span))}`, timing(isLive));
-  if (isMissing) return null;
+  const { value, error } = useAsked<Table<ErrorRow>>(`/runs/${run.id}/errors${query(wholeSeconds(span))}`, timing(isLive));
   return (
     <section class="card"><h2>Errors</h2>
       <Failure error={error} />
@@ -65,13 +62,12 @@ const TRACE_LINK = 'gale-trace-link';
 export function ExemplarsPart({ run, isLive, span, regions, label }: PartProps) {
   const [link, setLink] = useState(() => localStorage.getItem(TRACE_LINK) ?? '');
   const path = `/runs/${run.id}/exemplars${query({ ...wholeSeconds(span), region: regions, limit: 100 })}`;
-  const { value, error, isMissing } = useAsked<Page<Exemplar>>(path, timing(isLive));
+  const { value, error } = useAsked<Page<Exemplar>>(path, timing(isLive));
   const rows = value?.items ?? [];
   const save = (text: string) => {
     setLink(text);
     localStorage.setItem(TRACE_LINK, text);
   };
-  if (isMissing) return null;
   return (
     <section class="card wide"><h2>Slow and failed requests</h2>
       <Failure error={error} />
