@@ -61,13 +61,10 @@ static void *serve_tls(void *arg)
 {
     static const char whole[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     static const char open_end[] = "HTTP/1.1 200 OK\r\n\r\nhalf of it";
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ctx = arg;
     int fd = accept(listener, NULL, NULL);
-    SSL *ssl;
+    SSL *ssl = SSL_new(ctx);
 
-    (void)arg;
-    use_certificate(ctx);
-    ssl = SSL_new(ctx);
     SSL_set_fd(ssl, fd);
     if (SSL_accept(ssl) == 1) {
         for (int i = 0; i < 3 && read_request(ssl); i++) {
@@ -88,13 +85,17 @@ static void start_tls_server(void)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof sa;
+    /* Here, not on the thread: OpenSSL 3.0 may fail to make one while another one loads roots. */
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
+    CHECK(ctx);
+    use_certificate(ctx);
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK_EQ(bind(listener, (struct sockaddr *)&sa, sizeof sa), 0);
     CHECK_EQ(listen(listener, 4), 0);
     CHECK_EQ(getsockname(listener, (struct sockaddr *)&sa, &len), 0);
     port = ntohs(sa.sin_port);
-    CHECK_EQ(pthread_create(&thread, NULL, serve_tls, NULL), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, serve_tls, ctx), 0);
 }
 
 static void stop_tls_server(void)
