@@ -7,16 +7,6 @@
 
 #include "base/mem.h"
 
-bool str_eq(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool str_eq_c(struct str a, const char *text)
-{
-    return str_eq(a, str_of(text));
-}
-
 bool str_eq_nocase(struct str a, struct str b)
 {
     return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);

@@ -32,8 +32,17 @@ static inline struct str str_from(const char *ptr, size_t len)
     return (struct str){ptr, len};
 }
 
-bool str_eq(struct str a, struct str b);
-bool str_eq_c(struct str a, const char *text);
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Inline, so that the length of a literal is a constant. */
+static inline bool str_eq_c(struct str a, const char *text)
+{
+    return str_eq(a, str_of(text));
+}
+
 bool str_eq_nocase(struct str a, struct str b); /* ASCII */
 int str_cmp(struct str a, struct str b);        /* by bytes, as memcmp */
 bool str_starts_with(struct str s, struct str prefix);
