@@ -25,7 +25,7 @@ LAYERS = {
     "fleet": ["base", "loop", "metrics", "engine", "output"],
     "api": ["base", "loop", "metrics", "engine", "output", "store", "fleet"],
     "cli": ["base", "loop", "net", "proto", "metrics", "engine", "script", "output", "store", "fleet", "api", "shop"],
-    "shop": ["base", "loop"],
+    "shop": ["base", "loop", "net", "proto", "output"],
 }
 
 # package headers: the folders that may see them

@@ -21,8 +21,7 @@ enum { MAX_REQUEST = 1024 * 1024, READ_SIZE = 16 * 1024, BACKLOG = 16384 };
 struct server {
     struct loop *loop;
     struct io io;
-    void (*handle)(void *arg, const struct shop_request *request, struct shop_response *response);
-    void *arg;
+    struct shop_handlers handlers;
 };
 
 struct connection {
@@ -118,6 +117,10 @@ static bool parse_head(struct str text, struct head *head, struct shop_request *
             head->close = header_is(value, "close");
         } else if (header_is(name, "authorization")) {
             out->authorization = value;
+        } else if (header_is(name, "traceparent")) {
+            out->traceparent = value;
+        } else if (header_is(name, "baggage")) {
+            out->baggage = value;
         } else if (header_is(name, "transfer-encoding")) {
             return false; /* nobody sends chunks to the shop */
         }
@@ -150,9 +153,9 @@ static YIELDS int answer(struct connection *c, const struct shop_response *r, bo
     struct buf out = BUF_INIT(SIZE_MAX);
     int err = 0;
 
-    buf_printf(&out,
-               "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n",
-               r->status, reason(r->status), r->body.len, close ? "Connection: close\r\n" : "");
+    buf_printf(&out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n",
+               r->status, reason(r->status), r->type ? r->type : "application/json", r->body.len,
+               close ? "Connection: close\r\n" : "");
     buf_append_str(&out, buf_str(&r->body));
     if (r->delay_nsec > 0)
         err = fiber_sleep_until(clock_now() + r->delay_nsec);
@@ -168,6 +171,8 @@ static YIELDS int serve_one(struct connection *c)
     struct head head = {0};
     struct shop_request request = {0};
     struct shop_response response = {.status = 200, .body = BUF_INIT(MAX_REQUEST)};
+    const struct shop_handlers *handlers = &c->server->handlers;
+    int64_t began;
     ptrdiff_t end;
     int more = 1;
     int err;
@@ -191,8 +196,10 @@ static YIELDS int serve_one(struct connection *c)
     /* The buffer may have moved while the body came. */
     parse_head(buf_str(&c->in), &head, &request);
     request.body = str_slice(buf_str(&c->in), head.len, head.len + head.body_len);
-    c->server->handle(c->server->arg, &request, &response);
+    began = clock_now();
+    handlers->handle(handlers->arg, &request, &response);
     err = answer(c, &response, head.close);
+    handlers->answered(handlers->arg, &request, &response, began, clock_now());
     buf_deinit(&response.body);
     buf_consume(&c->in, head.len + head.body_len);
     return err == 0 && !head.close;
@@ -233,10 +240,7 @@ static void accept_all(struct io *io)
     }
 }
 
-int shop_listen(struct loop *loop, uint16_t *port,
-                void (*handle)(void *arg, const struct shop_request *request,
-                               struct shop_response *response),
-                void *arg)
+int shop_listen(struct loop *loop, uint16_t *port, const struct shop_handlers *handlers)
 {
     struct server *server = mem_zalloc(sizeof *server);
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(*port)};
@@ -247,8 +251,7 @@ int shop_listen(struct loop *loop, uint16_t *port,
 
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     server->loop = loop;
-    server->handle = handle;
-    server->arg = arg;
+    server->handlers = *handlers;
     server->io.on_ready = accept_all;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(fd, BACKLOG) != 0 ||

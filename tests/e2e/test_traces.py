@@ -1,8 +1,11 @@
 """Trace contexts: what requests carry, and what becomes of them."""
 import base64
+import contextlib
 import json
 import re
 import time
+import urllib.error
+import urllib.request
 
 from lab import ok
 from test_outputs import Receiver
@@ -210,20 +213,18 @@ import http from 'k6/http';
 export const options = { vus: 4, duration: '4s' };
 export default function () {
   const zone = __ENV.K6_CLOUDRUN_LOAD_ZONE;
-  for (const path of ['fast', zone === 'eu' ? 'slow' : 'fast', 'broken']) http.get(`${__ENV.URL}/${path}`);
+  for (const path of ['products/7', 'products', 'none'])
+    http.get(`${__ENV.URL}/${path}`, { headers: { baggage: `region=${zone}` } });
 }
 """
 
 
 def test_exemplars_and_spans_of_a_fleet(lab):
-    """Agents send spans where their operator says; exemplars come together in the controller, live
-    and stored."""
-    def talk(conn, data):
-        if b"/slow" in data:
-            time.sleep(0.3)
-        ok(conn) if b"/broken" not in data else conn.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
-
-    receiver, server = Receiver(lab), lab.server(talk)
+    """A shop is slow for the clients of one region. The exemplars, which come together in the controller,
+    live and stored, point there, and lead to what the shop did. Agents send spans where their operator
+    says."""
+    receiver = Receiver(lab)
+    shop = lab.shop("--slow", "eu=300ms", "--traces", f"127.0.0.1:{receiver.http}")
     fleet = lab.fleet()
     fleet.agent("us", "us-1")
     fleet.agent("eu", "eu-1", "--traces-output", f"otel=127.0.0.1:{receiver.grpc}")
@@ -231,14 +232,14 @@ def test_exemplars_and_spans_of_a_fleet(lab):
     script = lab.file("fleet.js", FLEET)
     refused = fleet.gale(script, "--traces-output", "otel", "--regions", "us,eu")
     assert refused.code == 104 and "gale agent --traces-output" in refused.stderr, refused.text
-    r = fleet.gale(script, "-e", f"URL={server.url}", "--regions", "us=50%,eu=50%", "--quiet",
+    r = fleet.gale(script, "-e", f"URL={shop}", "--regions", "us=50%,eu=50%", "--quiet",
                    "--trace-propagation", "w3c",
                    "--summary-exemplars", "--trace-link", "https://t.example/?q={trace_id}&x")
     assert r.code == 0, r.text
     slow, failed = r.stdout.split("slowest requests")[1].split("failed requests")
     lines = [line for line in slow.splitlines() if "GET" in line]
-    assert "/slow" in lines[0] and lines[0].endswith(" eu") and any(x.endswith(" us") for x in lines), r.stdout
-    assert "/broken" in failed and "503" in failed, r.stdout
+    assert all("/products " in x and x.endswith(" eu") for x in lines[:3]), r.stdout
+    assert any(x.endswith(" us") for x in lines) and "404 GET" in failed and "/none" in failed, r.stdout
     ids = re.findall(r"trace_id=([0-9a-f]{32})\n\s+https://t.example/\?q=([0-9a-f]{32})&x\n", slow)
     assert ids and all(a == b for a, b in ids), r.stdout
 
@@ -260,22 +261,30 @@ def test_exemplars_and_spans_of_a_fleet(lab):
         return [(x["resource"], s) for r in receiver.requests for x in r["body"].get("resource_spans", [])
                 for y in x["scope_spans"] for s in y["spans"]]
 
-    slow = next(x for x in items if x["url"].endswith("/slow"))
-    fleet.wait("its span", lambda: any(hexadecimal(s["trace_id"]) == slow["trace_id"] for _, s in sent()))
+    slow = max(items, key=lambda x: x["duration"])
+    fleet.wait("its spans", lambda: [hexadecimal(s["trace_id"]) for _, s in sent()].count(slow["trace_id"]) == 3)
+    client, server, catalogue = sorted((s for _, s in sent() if hexadecimal(s["trace_id"]) == slow["trace_id"]),
+                                       key=lambda s: -s["kind"])
+    assert (client["name"], server["name"], catalogue["name"]) == ("GET", "GET products", "catalogue")
+    assert server["parent_span_id"] == client["span_id"] and catalogue["parent_span_id"] == server["span_id"]
+    assert attributes(catalogue)["replica"] == attributes(server)["client.region"] == "eu", (server, catalogue)
+    assert int(catalogue["end_time_unix_nano"]) - int(catalogue["start_time_unix_nano"]) == 300e6
     for resource, span in sent():
         a = attributes(resource)
+        if a["service.name"] == "shop":
+            continue
         assert (a["service.instance.id"], a["cloud.region"]) == ("eu-1", "eu"), a
         assert attributes(span)["load_zone"] == "eu", span
 
 
 def check_exemplars(fleet, page, items):
-    slow = next(x for x in items if x["url"].endswith("/slow"))
-    assert (slow["region"], slow["agent"], slow["kind"], slow["method"]) == ("eu", "eu-1", "slow", "GET"), slow
+    slow = max(items, key=lambda x: x["duration"])
+    assert slow["url"].endswith("/products") and (slow["region"], slow["agent"], slow["kind"], slow["method"]) == ("eu", "eu-1", "slow", "GET"), slow
     assert slow["status"] == "200" and slow["error_code"] is None and len(slow["trace_id"]) == 32, slow
     assert slow["duration"] > 250 and 250 < slow["phases"]["waiting"] <= slow["duration"], slow
     assert 1 <= slow["vu"] <= 4 and slow["iteration"] >= 0 and 0 <= slow["second"] <= 5, slow
     failed = next(x for x in items if x["kind"] == "failed")
-    assert failed["url"].endswith("/broken") and failed["error_code"] == "1503", failed
+    assert failed["url"].endswith("/none") and failed["error_code"] == "1404", failed
     assert {x["region"] for x in items} == {"us", "eu"}
     assert [x["id"] for x in items] == sorted((x["id"] for x in items), reverse=True)
     few = fleet.get(f"{page}?region=us&kind=failed")["items"]
@@ -285,3 +294,29 @@ def check_exemplars(fleet, page, items):
     assert first["items"] == items[:3] and first["next"]
     rest = fleet.get(f"{page}?limit=400&cursor={first['next']}")
     assert rest["items"] == items[3:] and rest["next"] is None
+
+
+def test_the_shop_continues_traces_that_are_recorded(lab):
+    receiver = Receiver(lab)
+    shop = lab.shop("--traces", f"127.0.0.1:{receiver.http}")
+
+    def ask(path, data=None, **headers):
+        with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(
+                urllib.request.Request(shop + path, data, headers), timeout=10) as answer:
+            return answer.read().decode()
+
+    ids = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
+    for value in ("", "00", f"00-{ids}-00", f"00-{ids[1:]}-01", f"00-{ids.upper()}-01", f"00-{ids}-zz", "0-" + "a" * 999):
+        ask("/products", traceparent=value)
+    ask("/basket", traceparent=f"00-{ids}-01", baggage="a=b,region=eu;x=y")
+    ask("/products", traceparent=f"00-{ids}-03", baggage='region="}x{' + "y" * 99)
+    basket, products = spans(receiver, 2)
+    assert [hexadecimal(basket[k]) for k in ("trace_id", "parent_span_id")] == ids.split("-"), basket
+    assert attributes(basket)["http.response.status_code"] == "401" and attributes(basket)["client.region"] == "eu"
+    assert products["name"] == "GET products" and products["kind"] == 2, products
+    for body in (b"", b"{}", b'{"region": "", "ms": 1}', b'{"region": "eu", "ms": -1}', b'{"region": "eu", "ms": 1e9}'):
+        assert ask("/slow", body) is None, body
+    lines = ask("/metrics").splitlines()
+    assert 'shop_requests_total{route="products",status="2xx"} 8' in lines, lines
+    assert 'shop_catalogue_seconds_count{replica="home"} 7' in lines, lines
+    assert f'shop_catalogue_seconds_count{{replica="x{"y" * 30}"}} 1' in lines, lines
