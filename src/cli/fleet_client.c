@@ -21,10 +21,13 @@
 #define CALL_TIMEOUT (120 * NSEC_PER_SEC)
 #define GIVE_UP_NSEC (60 * NSEC_PER_SEC)
 #define PAUSE (500 * NSEC_PER_MSEC)
+/* A controller that leads says something every two seconds. */
+#define SILENCE_NSEC (12 * NSEC_PER_SEC)
 
 enum { MAX_EVENT = 64 * 1024 * 1024 };
 
 struct fleet_client {
+    struct loop *loop;
     struct tls_config *tls;
     struct proxy_config *proxies;
     struct dialer *dialer;
@@ -78,6 +81,7 @@ int fleet_client_new(struct loop *loop, const struct args *args, struct fleet_cl
     struct dialer_options options = {.dns = DNS_OPTIONS_DEFAULT};
     int err;
 
+    c->loop = loop;
     read_addresses(c, str_of(args_text(args, FLAG_FLEET, "http://127.0.0.1:6580")));
     if (token)
         c->authorization = mem_printf("Bearer %s", token);
@@ -303,6 +307,10 @@ struct following {
     char *last_id;   /* owned */
     bool is_enough;
     bool got_any; /* since the last connection */
+    struct loop *loop;
+    struct fiber *fiber;
+    struct timer silence; /* runs while it listens */
+    bool was_silent;
 };
 
 /* One event: lines up to an empty one. */
@@ -341,6 +349,7 @@ static int on_data(void *arg, struct str piece)
     ptrdiff_t end;
 
     f->got_any = true;
+    timer_start(f->loop, &f->silence, clock_now() + SILENCE_NSEC);
     if (buf_append_str(&f->text, piece) != 0)
         return ERR_LIMIT;
     while (!f->is_enough && (end = str_find_str(buf_str(&f->text), STR("\n\n"))) >= 0) {
@@ -361,6 +370,21 @@ static bool is_enough(const void *arg)
     return ((const struct following *)arg)->is_enough;
 }
 
+static void on_silence(struct timer *timer)
+{
+    struct following *f = CONTAINER_OF(timer, struct following, silence);
+
+    f->was_silent = true;
+    fiber_cancel(f->fiber);
+}
+
+/* Its process stands still, or the way there is cut without a word. */
+static int silent(struct following *f, const struct call *call, struct diag *d)
+{
+    fiber_uncancel(f->fiber);
+    return diag_set(d, ERR_TIMEOUT, "nothing is heard from the controller at %s", base_of(call));
+}
+
 YIELDS static int follow_once(struct fleet_client *c, const char *path, struct following *f,
                               struct diag *d)
 {
@@ -374,8 +398,14 @@ YIELDS static int follow_once(struct fleet_client *c, const char *path, struct f
         add_header(&call, "Last-Event-ID", f->last_id);
         call.request.timeout = 0;
         call.request.sink = &sink;
+        f->was_silent = false;
+        timer_start(f->loop, &f->silence, clock_now() + SILENCE_NSEC);
         err = http_send(c->http, &call.request, &call.arena, &call.response);
-        err = err == ERR_CANCELLED ? err : check(&call, d);
+        timer_stop(f->loop, &f->silence);
+        if (f->was_silent)
+            err = silent(f, &call, d);
+        else
+            err = err == ERR_CANCELLED ? err : check(&call, d);
     }
     arena_deinit(&call.arena);
     return err;
@@ -385,11 +415,12 @@ YIELDS int fleet_client_follow(struct fleet_client *c, const char *path,
                                bool (*fn)(void *arg, const char *event, const json_t *data),
                                void *arg, struct diag *d)
 {
-    struct following f = {.fn = fn, .arg = arg};
+    struct following f = {.fn = fn, .arg = arg, .loop = c->loop, .fiber = fiber_current()};
     int64_t cut_off = 0;
     int err = 0;
 
     buf_init(&f.text, MAX_EVENT);
+    timer_init(&f.silence, on_silence);
     for (;;) {
         f.got_any = false;
         diag_deinit(d);

@@ -42,7 +42,7 @@ int fleet_client_json(struct fleet_client *c, const char *method, const char *pa
                       struct diag *d);
 
 /* Follows an event stream until fn says that it is enough (true) or the stream ends. Reconnects for
- * up to a minute when it is cut off, to one controller after the other. */
+ * up to a minute when it is cut off or hears nothing, to one controller after the other. */
 MUST_USE
 YIELDS
 int fleet_client_follow(struct fleet_client *c, const char *path,

@@ -46,6 +46,7 @@ static void on_tick(struct timer *timer)
     struct moment now = controller_now();
 
     timer_start(c->loop, timer, now.mono + TICK_NSEC);
+    controller_check_lease(c);
     controller_check_agents(c, now);
     if (!c->leads || !c->is_recovered)
         return;

@@ -146,6 +146,7 @@ static void hear(struct controller *c, const Gale__Fleet__Status *s)
     struct moment now = controller_now();
     struct fleet_run *run;
 
+    controller_check_lease(c);
     if (!a)
         a = enlist(c, s);
     if (strcmp(a->boot, s->boot) != 0) {

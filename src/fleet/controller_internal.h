@@ -95,6 +95,9 @@ void controller_send_orders(struct controller *c, struct moment now);
 
 void controller_lead_start(struct controller *c);
 void controller_lead_stop(struct controller *c); /* gives the lease back */
+/* Steps down when the lease is over: before whatever only a leader may do, as this process may have
+ * stood still and another leads. */
+void controller_check_lease(struct controller *c);
 void controller_save_run(struct controller *c, struct fleet_run *r);
 
 /* --- controller_runs.c ---------------------------------------------------------------------- */

@@ -239,14 +239,19 @@ static void on_lease(void *arg, int err, uint64_t revision)
     }
 }
 
+void controller_check_lease(struct controller *c)
+{
+    if (c->leads && clock_now() - c->renewed_nsec > LEASE_NSEC)
+        step_down(c, "the lease could not be renewed in time");
+}
+
 static void renew(struct timer *timer)
 {
     struct controller *c = CONTAINER_OF(timer, struct controller, lease_timer);
     struct bus_entry entry = {STR(LEAD_KEY), str_of(c->url ? c->url : ""), c->lease};
 
     timer_start(c->loop, timer, clock_now() + RENEW_NSEC);
-    if (c->leads && clock_now() - c->renewed_nsec > LEASE_NSEC)
-        step_down(c, "the lease could not be renewed in time");
+    controller_check_lease(c);
     if (c->lease_asked)
         return;
     entry.revision = c->lease;
