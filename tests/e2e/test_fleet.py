@@ -20,7 +20,7 @@ export default function () {
 LOOP = """
 import http from 'k6/http';
 export const options = { scenarios: { s: { executor: 'constant-arrival-rate', rate: 50,
-  duration: '%ds', preAllocatedVUs: 20, maxVUs: 40, gracefulStop: '2s' } } };
+  duration: '%ds', preAllocatedVUs: 80, maxVUs: 80, gracefulStop: '2s' } } };
 export default function () { http.get(`${__ENV.BASE}/products`); }
 """
 
@@ -416,7 +416,7 @@ def test_an_agents_policy_holds_against_controllers_and_scripts(lab):
     result = fleet.gale(script, "--regions", "us")
     assert result.code == 104 and "us-1: 12" in result.stderr, result.text
     # and what is asked for when one is lost, by the one that stays.
-    script = lab.file("v.js", LOOP.replace("maxVUs: 40", "maxVUs: 20") % 10)
+    script = lab.file("v.js", LOOP.replace("80", "20") % 10)
     proc = fleet.start(script, "-e", f"BASE={shop}", "--regions", "us=1/2", "--quiet")
     fleet.wait("the run to run", lambda: any(
         r["phase"] == "running" for r in fleet.get("/api/v1/runs")["items"]))

@@ -17,7 +17,7 @@ WAITS = True
 LOOP = """
 import http from 'k6/http';
 export const options = { scenarios: { s: { executor: 'constant-arrival-rate', rate: %d,
-  duration: '%ds', preAllocatedVUs: 20, maxVUs: 40, gracefulStop: '2s' } } };
+  duration: '%ds', preAllocatedVUs: 80, maxVUs: 80, gracefulStop: '2s' } } };
 export default function () { http.get(`${__ENV.BASE}/products`); }
 """
 
@@ -457,7 +457,7 @@ import { Counter } from 'k6/metrics';
 const marks = new Counter('marks');
 const long = 'x'.repeat(600);
 export const options = { scenarios: { s: { executor: 'constant-arrival-rate', rate: 50,
-  duration: '16s', preAllocatedVUs: 20, gracefulStop: '2s' } } };
+  duration: '16s', preAllocatedVUs: 80, gracefulStop: '2s' } } };
 export default function () {
   const base = (exec.scenario.iterationInTest % 50) * 160;
   for (let i = 0; i < 160; i++) marks.add(1, { long: long + (base + i) });
@@ -524,7 +524,7 @@ class Namespace:
 TIMED = """
 import { sleep } from 'k6';
 export const options = { scenarios: { s: { executor: 'constant-arrival-rate', rate: 50,
-  duration: '25s', preAllocatedVUs: 20, maxVUs: 40, gracefulStop: '2s' } } };
+  duration: '25s', preAllocatedVUs: 80, maxVUs: 80, gracefulStop: '2s' } } };
 export default function () { sleep(0.005); }
 """
 
