@@ -13,7 +13,7 @@ build=(gcc libc6-dev cmake ninja-build pkg-config python3 xz-utils ca-certificat
     libnats-dev libprotobuf-c-dev protobuf-c-compiler nats-server)
 test=(openssl esbuild protobuf-compiler libprotobuf-dev python3-grpcio python3-protobuf prometheus
     openssh-client openssh-server victoria-metrics influxdb collectd-core chai libjs-lodash
-    libjs-handlebars libfaketime iproute2 chromium)
+    libjs-handlebars libfaketime iproute2 chromium python3-yaml python3-jsonschema)
 lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev python3-yaml python3-jsonschema)
 bench=(wrk nghttp2-client nginx-light)
 

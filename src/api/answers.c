@@ -48,6 +48,8 @@ void server_give(struct api_request *r, unsigned status, struct MHD_Response *re
     add_guards(r, response);
     for (size_t i = 0; i < r->header_count; i++)
         MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
+    if (r->server->config.answered)
+        r->server->config.answered(r->server->config.arg, status);
     r->is_answered = true;
     r->status = status;
     r->response = response;

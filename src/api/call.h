@@ -20,6 +20,7 @@ struct api_context {
     struct fleet_api_config config;
     struct fleet_lives *lives;
     struct access *access;
+    struct prometheus *prometheus;
 };
 
 struct api_call {

@@ -6,6 +6,7 @@
 #include "api/access.h"
 #include "api/call.h"
 #include "api/fleet_live.h"
+#include "api/prometheus.h"
 #include "api/replay.h"
 #include "api/static.h"
 #include "base/mem.h"
@@ -105,6 +106,13 @@ static void handle(void *arg, struct api_request *r)
         call->route->handle(call);
 }
 
+static void count(void *arg, unsigned status)
+{
+    const struct fleet_api *api = arg;
+
+    prometheus_count_answer(api->context.prometheus, status);
+}
+
 /* --- life ----------------------------------------------------------------------------------- */
 
 static int start_access(struct fleet_api *api, struct diag *d)
@@ -132,6 +140,7 @@ int fleet_api_start(const struct fleet_api_config *config, struct fleet_api **ou
         .loop = config->loop,
         .max_body = MAX_BODY,
         .admit = admit,
+        .answered = count,
         .connections = MAX_CONNECTIONS,
         .cert_pem = config->cert_pem,
         .key_pem = config->key_pem,
@@ -141,15 +150,16 @@ int fleet_api_start(const struct fleet_api_config *config, struct fleet_api **ou
     int err;
 
     api->context.config = *config;
+    api->context.lives = fleet_lives_new(config->controller);
+    api->context.prometheus = prometheus_new(&api->context);
     err = start_access(api, d);
     if (err == 0)
         err = api_server_start(&server, &api->server, d);
     if (err) {
-        access_free(api->context.access);
-        mem_free(api);
+        fleet_api_stop(api);
+        fleet_api_free(api);
         return err;
     }
-    api->context.lives = fleet_lives_new(config->controller);
     *out = api;
     return 0;
 }
@@ -159,6 +169,7 @@ void fleet_api_stop(struct fleet_api *api)
     if (!api)
         return;
     fleet_lives_stop(api->context.lives);
+    prometheus_stop(api->context.prometheus);
     api_server_stop(api->server);
 }
 
@@ -167,6 +178,7 @@ void fleet_api_free(struct fleet_api *api)
     if (!api)
         return;
     fleet_lives_free(api->context.lives);
+    prometheus_free(api->context.prometheus);
     access_free(api->context.access);
     mem_free(api);
 }

@@ -94,6 +94,11 @@ static void drop(struct live *l)
     mem_free(l);
 }
 
+size_t fleet_lives_count(const struct fleet_lives *lives)
+{
+    return lives->count;
+}
+
 void fleet_lives_end_caller(struct fleet_lives *lives, const char *token)
 {
     for (struct live *l = lives->list, *next; l; l = next) {

@@ -13,6 +13,7 @@ void fleet_lives_free(struct fleet_lives *lives); /* after it was stopped */
 
 /* Answers the call with a stream of the run. */
 void fleet_lives_add(struct fleet_lives *lives, struct fleet_run *run, const struct api_call *call);
+size_t fleet_lives_count(const struct fleet_lives *lives);
 /* Ends those that the token's owner follows. */
 void fleet_lives_end_caller(struct fleet_lives *lives, const char *token);
 

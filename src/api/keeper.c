@@ -321,6 +321,11 @@ bool keeper_is_behind(const struct keeper *k, const char *run)
     return kept && !kept->is_broken && (!kept->is_stored || (kept->is_ended && !kept->is_settled));
 }
 
+size_t keeper_waiting(const struct keeper *k)
+{
+    return k->waiting;
+}
+
 bool keeper_has(const struct keeper *k, const char *run)
 {
     const struct kept *kept = map_get(&k->runs, str_of(run));

@@ -9,6 +9,7 @@
 #define API_KEEPER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/compiler.h"
 #include "base/diag.h"
@@ -36,6 +37,9 @@ void keeper_close(struct keeper *k);
 
 /* Takes the op (keeper_op.h). The first of a run must be its beginning. */
 void keeper_push(struct keeper *k, struct keep_op *op);
+
+/* How many things wait to be stored. */
+size_t keeper_waiting(const struct keeper *k);
 
 /* Whether the store has the run already; it gets there within a second of its beginning. */
 bool keeper_has(const struct keeper *k, const char *run);

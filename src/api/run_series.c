@@ -175,6 +175,22 @@ static void lay_grid(const struct run_series_options *o, int64_t seconds, struct
     g->bucket = g->rows > points ? (g->rows + points / 2 - 1) / (points / 2) : 1;
 }
 
+/* Columns of what the run has not measured. */
+static void fill(const struct grid *g, json_t *columns)
+{
+    double *none = mem_calloc((size_t)g->rows + 1, sizeof *none);
+
+    for (int64_t i = 0; i < g->rows; i++)
+        none[i] = NAN;
+    for (size_t i = 0; i < COUNT_OF(sources); i++) {
+        for (size_t k = 0; k < MAX_AGGS && sources[i].keys[k]; k++) {
+            if (!json_object_get(columns, sources[i].keys[k]))
+                json_object_set_new(columns, sources[i].keys[k], column_json(g, none));
+        }
+    }
+    mem_free(none);
+}
+
 int run_series(struct store *s, const struct run_series_options *o, json_t **out, struct diag *d)
 {
     struct str *regions = mem_calloc(o->region_count + 1, sizeof *regions);
@@ -192,6 +208,9 @@ int run_series(struct store *s, const struct run_series_options *o, json_t **out
         if (!err && o->region_count > 0)
             err = read_source(s, o, &sources[i], regions, &g, d);
     }
+    fill(&g, g.overall);
+    for (size_t i = 0; i < o->region_count; i++)
+        fill(&g, json_object_get(g.regions, o->regions[i]));
     mem_free(regions);
     if (!err)
         *out = json_pack("{s:I, s:o, s:O, s:O, s:o}", "step", (json_int_t)g.step, "t",

@@ -30,6 +30,8 @@ struct api_server_config {
     /* A request's head is there: who knows now that it will be refused answers it, and its body is
      * not read. It may set api_limit_body and api_set_data. NULL: all are read. */
     void (*admit)(void *arg, struct api_request *r);
+    /* An answer is given, whoever gave it. May be NULL. */
+    void (*answered)(void *arg, unsigned status);
     /* A request is there, with its whole body. */
     void (*handle)(void *arg, struct api_request *r);
     void *arg;
