@@ -67,7 +67,8 @@ def test_outputs_have_what_the_summary_says(lab):
         (count, sums) = influx(influx_url, f"SELECT sum(value) FROM iterations WHERE load_zone = '{region}';"
                                f"SELECT sum(\"count\"), max(\"max\") FROM took WHERE load_zone = '{region}'", "mine")
         assert count["sum"] == sums["sum"] == took["count"] and sums["max"] == took["max"], (count, sums, took)
-    assert total == m["iterations"]["count"] == 321, (total, m["iterations"])
+    # The arrival at the very end is in time for its agent, or is not.
+    assert total == m["iterations"]["count"] in (320, 321), (total, m["iterations"])
     assert things + 1000 == m["things"]["count"], (things, m["things"])  # setup()'s is in no scenario
     (count,) = influx(influx_url, "SELECT sum(value) FROM things", "mine")
     assert count["sum"] == m["things"]["count"]
@@ -113,9 +114,8 @@ def test_reports_and_baselines(lab):
         change = row(page, "took{load_zone:eu}", "p(95)")[-1]
         assert change.startswith(("+25.0 %", "**+25.0 %")), change
         table = page.split("### By region")[1]
-        for region in REGIONS:
-            assert row(table, region)[2] == str(m[f"took{{load_zone:{region}}}"]["count"]), table
-        assert row(table, "all")[2] == str(m["iterations"]["count"]) == "161", table
+        counts = [int(row(table, region)[2]) for region in (*REGIONS, "all")]
+        assert sum(counts[:3]) == counts[3] and abs(counts[3] - m["iterations"]["count"]) <= 1, table
         junit = cases(lab.dir / "junit.xml")
         assert "(+25.00%)" in junit["took{load_zone:eu}", "p(95)<+10%"].find("failure").get("message")
         errors = [line for line in r.stdout.splitlines() if line.startswith("::error")]
@@ -166,12 +166,13 @@ def test_backends_and_targets_that_come_and_go(lab):
     service.start()
     out, err = proc.communicate(timeout=60)
     m = json.loads((lab.dir / "sum.json").read_text())["metrics"]
-    assert proc.returncode == 0 and m["iterations"]["count"] == 561 and "dropped_iterations" not in m, (out, err)
+    count = m["iterations"]["count"]
+    assert proc.returncode == 0 and count in (560, 561) and "dropped_iterations" not in m, (out, err)
     assert err.count("output influxdb ") == 3, err  # it fails, it delivers again, all came in the end
     assert err.count("output prometheus-rw ") == 2 and "points could not be delivered, 0 were" in err, err
     assert err.count("scrape gone: ") == 1 and "connection refused" in err, err
-    count, took = influx(base, 'SELECT sum(value) FROM iterations; SELECT sum("count") FROM took')
-    assert count["sum"] == 561 == took["sum"], (count, took)
+    sums, took = influx(base, 'SELECT sum(value) FROM iterations; SELECT sum("count") FROM took')
+    assert sums["sum"] == count == took["sum"], (sums, took)
     check_scraped(fleet, run, out, len(seen))
 
 
