@@ -136,16 +136,30 @@ static json_t *heap_text(char *text)
     return json;
 }
 
+static json_t *junit_of(const struct fleet_run *r)
+{
+    const struct fleet_report_input none = {.script = NULL};
+    struct buf out = BUF_INIT(SIZE_MAX);
+    struct diag d = DIAG_INIT;
+    int err = fleet_run_report(r, "junit", &none, &out, &d);
+    json_t *text = err ? json_null() : json_stringn_nocheck(buf_str(&out).ptr, out.len);
+
+    diag_deinit(&d);
+    buf_deinit(&out);
+    return text;
+}
+
 /* What is shown of a run that has left the controller's memory. */
 static json_t *summary_of(const struct fleet_run *r)
 {
     const char *custom = fleet_run_custom_summary(r);
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "text", text_made(r, false), "regions",
-                     text_made(r, true), "summary", heap_text(fleet_run_export(r, false)),
-                     "machine", heap_text(fleet_run_export(r, true)), "custom",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s?, s:o}", "text", text_made(r, false),
+                     "regions", text_made(r, true), "summary",
+                     heap_text(fleet_run_export(r, false)), "machine",
+                     heap_text(fleet_run_export(r, true)), "custom",
                      custom ? json_string_nocheck(custom) : json_null(), "thresholds",
-                     view_thresholds(r), "baseline", fleet_run_baseline(r));
+                     view_thresholds(r), "baseline", fleet_run_baseline(r), "junit", junit_of(r));
 }
 
 /* What is true now, rather than what has happened. */

@@ -68,6 +68,29 @@ void results_custom_summary(struct api_call *call)
         answer_custom(call, run);
 }
 
+/* With a run before in the body, if there is one to compare with. */
+static void answer_report(struct api_call *call, const struct fleet_run *run, const char *format,
+                          const char *type)
+{
+    const struct fleet_report_input input = {
+        .script = call_query(call, "script"),
+        .baseline = api_body(call->request),
+        .baseline_name = call_query(call, "baseline"),
+    };
+    struct buf text = BUF_INIT(SIZE_MAX);
+    struct diag d = DIAG_INIT;
+    int err = fleet_run_report(run, format, &input, &text, &d);
+
+    if (err == ERR_NOT_FOUND)
+        call_not_found(call, "report", format);
+    else if (err)
+        call_invalid(call, "%s", d.message);
+    else
+        api_answer(call->request, 200, type, buf_str(&text));
+    diag_deinit(&d);
+    buf_deinit(&text);
+}
+
 void results_export(struct api_call *call)
 {
     const char *format = call_param(call, "format");
@@ -88,36 +111,20 @@ void results_export(struct api_call *call)
         answer_custom(call, run);
     else if (strcmp(format, "baseline") == 0)
         answer_json_text(call, mem_strdup(fleet_run_baseline(run)));
+    else if (strcmp(format, "junit") == 0)
+        answer_report(call, run, format, "application/xml");
     else
         call_not_found(call, "export", format);
 }
 
 void results_report(struct api_call *call)
 {
-    const char *format = call_param(call, "format");
     const struct fleet_run *run =
         controller_find_run(call->context->config.controller, call_param(call, "run"));
-    const struct fleet_report_input input = {
-        .script = call_query(call, "script"),
-        .baseline = api_body(call->request),
-        .baseline_name = call_query(call, "baseline"),
-    };
-    struct buf text = BUF_INIT(SIZE_MAX);
-    struct diag d = DIAG_INIT;
-    int err;
 
-    if (!run) {
+    if (run)
+        answer_report(call, run, call_param(call, "format"), "text/plain; charset=utf-8");
+    else
         call_not_found(call, "run in the controller's memory that is called",
                        call_param(call, "run"));
-        return;
-    }
-    err = fleet_run_report(run, format, &input, &text, &d);
-    if (err == ERR_NOT_FOUND)
-        call_not_found(call, "report", format);
-    else if (err)
-        call_invalid(call, "%s", d.message);
-    else
-        api_answer(call->request, 200, "text/plain; charset=utf-8", buf_str(&text));
-    diag_deinit(&d);
-    buf_deinit(&text);
 }

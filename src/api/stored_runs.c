@@ -151,7 +151,9 @@ static int read_text(struct store *s, void *arg, struct diag *d)
     const char *text = json_string_value(json_object_get(q->work, key));
 
     if (err == 0) {
-        q->type = format ? "application/json" : "text/plain; charset=utf-8";
+        q->type = !format                        ? "text/plain; charset=utf-8"
+                  : strcmp(format, "junit") == 0 ? "application/xml"
+                                                 : "application/json";
         q->text = arena_strdup(&q->arena, text ? text : "");
         q->len = strlen(q->text);
     }

@@ -9,6 +9,7 @@
 #include "fleet/scoring.h"
 #include "metrics/totals.h"
 #include "output/export.h"
+#include "output/report.h"
 
 const char *fleet_run_id(const struct fleet_run *r)
 {
@@ -223,8 +224,17 @@ static void put_row(const struct fleet_run *r, const char *name, const char *reg
     buf_append_char(out, '\n');
 }
 
-/* What was lost: from the timeline. */
-static void put_losses(const struct fleet_run *r, bool color, struct buf *out)
+static bool is_loss(const struct fleet_event *e)
+{
+    return e->kind == FLEET_EVENT_LOST || e->kind == FLEET_EVENT_MOVED ||
+           e->kind == FLEET_EVENT_FAILED || e->kind == FLEET_EVENT_RESTORED ||
+           e->kind == FLEET_EVENT_ORPHANED || e->kind == FLEET_EVENT_BACK ||
+           e->kind == FLEET_EVENT_NOTE;
+}
+
+/* What was lost, from the timeline; `begin` and `end` stand around a line's time. */
+static void put_losses(const struct fleet_run *r, const char *begin, const char *end, bool markdown,
+                       struct buf *out)
 {
     int64_t start = conductor_start_wall(r->conductor);
 
@@ -232,15 +242,16 @@ static void put_losses(const struct fleet_run *r, bool color, struct buf *out)
         const struct fleet_event *e = &r->events[i];
         int64_t at = start ? (e->wall_nsec - start) / NSEC_PER_SEC : 0;
 
-        if (e->kind != FLEET_EVENT_LOST && e->kind != FLEET_EVENT_MOVED &&
-            e->kind != FLEET_EVENT_FAILED && e->kind != FLEET_EVENT_RESTORED &&
-            e->kind != FLEET_EVENT_ORPHANED && e->kind != FLEET_EVENT_BACK &&
-            e->kind != FLEET_EVENT_NOTE)
+        if (!is_loss(e))
             continue;
-        buf_printf(out, "     %s%02lld:%02lld%s %s%s%s\n", color ? "\x1b[33m" : "",
-                   (long long)(at > 0 ? at / 60 : 0), (long long)(at > 0 ? at % 60 : 0),
-                   color ? "\x1b[0m" : "", e->region ? e->region : "", e->region ? ": " : "",
-                   e->text);
+        buf_printf(out, "%s%02lld:%02lld%s %s%s", begin, (long long)(at > 0 ? at / 60 : 0),
+                   (long long)(at > 0 ? at % 60 : 0), end, e->region ? e->region : "",
+                   e->region ? ": " : "");
+        if (markdown)
+            report_put_markdown(out, e->text);
+        else
+            buf_append_c(out, e->text);
+        buf_append_char(out, '\n');
     }
 }
 
@@ -257,7 +268,7 @@ void fleet_run_region_table(const struct fleet_run *r, bool color, struct buf *o
                 collector_region_totals(r->collector, r->regions[i]), out);
     put_row(r, "all", NULL, collector_totals(r->collector), out);
     buf_append_char(out, '\n');
-    put_losses(r, color, out);
+    put_losses(r, color ? "     \x1b[33m" : "     ", color ? "\x1b[0m" : "", false, out);
     if (r->findings)
         buf_printf(out, "\n%s", r->findings);
 }
@@ -284,6 +295,7 @@ void fleet_run_region_markdown(const struct fleet_run *r, struct buf *out)
                          out);
     put_markdown_row(r, "all", collector_totals(r->collector), out);
     buf_append_char(out, '\n');
+    put_losses(r, "- ", "", true, out);
 }
 
 /* --- the summary ---------------------------------------------------------------------------- */

@@ -47,6 +47,10 @@ void report_each_change(const struct report_input *in,
                                    const struct estimate *then, const struct change *change),
                         void *arg);
 
+/* Text on a page of Markdown, in a table's cell too: what would end it, or begin markup, is
+ * escaped. */
+void report_put_markdown(struct buf *out, const char *text);
+
 /* A statistic's value as the summary shows it. */
 void report_put_value(const struct report_input *in, const struct metric *metric, struct agg agg,
                       double value, struct buf *out);

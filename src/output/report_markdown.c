@@ -5,8 +5,7 @@
 #include "metrics/totals.h"
 #include "output/report.h"
 
-/* Inside of a table's cell: what would end it, or begin markup, is escaped. */
-static void put_text(struct buf *out, const char *text)
+void report_put_markdown(struct buf *out, const char *text)
 {
     for (; *text; text++) {
         if (*text == '\n' || *text == '\r') {
@@ -26,10 +25,10 @@ static void put_verdict(const struct report_input *in, struct buf *out)
     for (size_t i = 0; i < in->thresholds->count; i++)
         crossed += !in->thresholds->list[i]->ok;
     buf_append_c(out, "## ");
-    put_text(out, in->script);
+    report_put_markdown(out, in->script);
     if (in->failure) {
         buf_append_c(out, ": ❌ failed\n\n");
-        put_text(out, in->failure);
+        report_put_markdown(out, in->failure);
         buf_printf(out, " (exit code %d). ", in->exit_code);
     } else if (crossed > 0) {
         buf_printf(out, ": ❌ %zu of %zu thresholds crossed\n\n", crossed, in->thresholds->count);
@@ -39,7 +38,7 @@ static void put_verdict(const struct report_input *in, struct buf *out)
     buf_printf(out, "Took %.1f s.", in->run_seconds);
     if (in->summary->notice) {
         buf_append_c(out, "\n\n⚠️ ");
-        put_text(out, in->summary->notice);
+        report_put_markdown(out, in->summary->notice);
     }
     buf_append_c(out, "\n\n");
 }
@@ -56,11 +55,11 @@ static void put_thresholds(const struct report_input *in, struct buf *out)
 
         summary_threshold_value(t, in->summary->unit, &value);
         buf_printf(out, "| %s | ", t->ok ? "✅" : "❌");
-        put_text(out, report_metric_name(t));
+        report_put_markdown(out, report_metric_name(t));
         buf_append_c(out, " | ");
-        put_text(out, t->expr.source);
+        report_put_markdown(out, t->expr.source);
         buf_append_c(out, " | ");
-        put_text(out, value.data);
+        report_put_markdown(out, value.data);
         buf_append_c(out, " |\n");
         buf_deinit(&value);
     }
@@ -76,7 +75,7 @@ static void put_checks(const struct report_input *in, struct buf *out)
         const struct check_total *check = in->totals->checks.checks[i];
 
         buf_printf(out, "| %s | ", check->fails ? "❌" : "✅");
-        put_text(out, check->path + 2); /* without the leading "::" */
+        report_put_markdown(out, check->path + 2); /* without the leading "::" */
         buf_printf(out, " | %llu | %llu |\n", (unsigned long long)check->passes,
                    (unsigned long long)check->fails);
     }
@@ -102,7 +101,7 @@ static void put_change(void *arg, const struct estimates *e, size_t stat,
                              "| --- | --- | ---: | ---: | :--- |\n");
     c->has_any = true;
     buf_append_c(c->out, "| ");
-    put_text(c->out, e->name);
+    report_put_markdown(c->out, e->name);
     buf_printf(c->out, " | %s | ", e->stats[stat].name);
     report_put_value(c->in, e->metric, agg, then->value, c->out);
     buf_append_c(c->out, " | ");
@@ -119,7 +118,7 @@ static void put_changes(const struct report_input *in, struct buf *out)
     if (!in->baseline)
         return;
     buf_append_c(out, "### Against ");
-    put_text(out, in->baseline_name);
+    report_put_markdown(out, in->baseline_name);
     buf_append_c(out, "\n\n");
     report_each_change(in, put_change, &c);
     if (c.has_any)
@@ -138,7 +137,7 @@ static void put_metric(const struct report_input *in, const struct estimates *e,
     size_t shown = e->metric->type == METRIC_TREND ? in->summary->stat_count : e->count;
 
     buf_append_c(out, "| ");
-    put_text(out, e->name);
+    report_put_markdown(out, e->name);
     buf_append_c(out, " | ");
     for (size_t i = 0; i < shown; i++) { /* those that were asked for come first */
         buf_printf(out, "%s%s=", i ? ", " : "", e->stats[i].name);

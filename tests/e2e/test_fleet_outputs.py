@@ -100,6 +100,7 @@ def test_reports_and_baselines(lab):
     r, m = machine(lab, fleet, "-e", "TIME=2s", "--summary-baseline", "base.json", "--summary-junit", "junit.xml")
     assert r.code == 0 and "(no baseline)" in r.stdout, r.text
     first = fleet.run_id()
+    assert "took{load_zone:eu}" in fleet.get(f"/api/v1/runs/{first}/export/junit")
     base = json.loads((lab.dir / "base.json").read_text())
     assert base == fleet.get(f"/api/v1/runs/{first}/export/baseline")
     assert set(base["metrics"]["took{load_zone:eu}"]["stats"]) > {"p(95)", "avg"}
@@ -158,7 +159,8 @@ def test_backends_and_targets_that_come_and_go(lab):
     proc = fleet.start(lab.file("s.js", SCRIPT), *ALL, "-e", "TIME=7s", "--quiet", "--summary-export", lab.dir / "sum.json",
                        "-o", f"influxdb={base}/k6", "-o", f"prometheus-rw=http://127.0.0.1:{free_port()}/api/v1/write",
                        "--scrape", f"shop={shop.url}/metrics", "--scrape", f"slow={shop.url}/metrics,interval=4s",
-                       "--scrape", f"gone=http://127.0.0.1:{free_port()}/metrics")
+                       "--scrape", f"gone=http://127.0.0.1:{free_port()}/metrics",
+                       "--scrape", "clouds=http://169.254.169.254/latest", "--summary-markdown", lab.dir / "page.md")
     run = fleet.wait_phase("running")
     time.sleep(2.5)
     service.kill()
@@ -170,6 +172,8 @@ def test_backends_and_targets_that_come_and_go(lab):
     assert proc.returncode == 0 and count in (560, 561) and "dropped_iterations" not in m, (out, err)
     assert err.count("output influxdb ") == 3, err  # it fails, it delivers again, all came in the end
     assert err.count("output prometheus-rw ") == 2 and "points could not be delivered, 0 were" in err, err
+    assert err.count("scrape clouds: ") == 1 and "policy" in err.split("scrape clouds: ")[1].split("\n")[0], err
+    assert "points could not be delivered" in (lab.dir / "page.md").read_text().split("### By region")[1]
     assert err.count("scrape gone: ") == 1 and "connection refused" in err, err
     sums, took = influx(base, 'SELECT sum(value) FROM iterations; SELECT sum("count") FROM took')
     assert sums["sum"] == count == took["sum"], (sums, took)
