@@ -8,6 +8,8 @@ import signal
 import subprocess
 import urllib.request
 
+from lab import ok
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -58,19 +60,27 @@ export default function () {
 }
 """
 
+METRICS = b"""# TYPE queue gauge
+queue{pool="<img src=x>"} 3
+queue{pool="db"} 4
+"""
+
 
 def test_a_run_from_the_browser(lab):
     """The story: a script is uploaded, three regions run it, an agent is killed, it is stopped,
     compared with a run whose names are HTML, and its report is opened from disk."""
     base = lab.shop()
     fleet = lab.fleet()
-    regions = ("us-east-1", "eu-central-1", "ap-southeast-2")
-    for region in regions:
-        fleet.agent(region, f"{region}-a")
-    fleet.agent(regions[0], f"{regions[0]}-b")
+    regions = {"us-east-1": 20, "eu-central-1": 95, "ap-southeast-2": 240}
+    for region, rtt in regions.items():
+        fleet.agent(region, f"{region}-a", "--emulate", f"rtt={rtt}ms")
+    fleet.agent("us-east-1", "us-east-1-b", "--emulate", "rtt=20ms")
     fleet.wait_ready(4)
+    target = lab.server(lambda conn, _: ok(conn, METRICS))
     hostile = lab.file("<img src=x onerror='wasRun = true'>.js", HOSTILE)
-    assert fleet.gale(hostile, "-e", f"BASE={base}", "--regions", ",".join(regions)).code == 0
+    ran = fleet.gale(hostile, "-e", f"BASE={base}", "--regions", ",".join(regions),
+                     "--scrape", f"shop={target.url}/metrics")
+    assert ran.code == 0
     text = (ROOT / "examples/mission.js").read_text()
     script = lab.file("mission.js", text.replace("'1m'", "'10s'"))
     folder = os.environ.get("GALE_SCREENSHOTS", lab.dir)
@@ -80,6 +90,6 @@ def test_a_run_from_the_browser(lab):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     lab.closing.append(browser.kill)
     if browser.stdout.readline() == "kill\n":
-        fleet.agents[f"{regions[0]}-a"].send_signal(signal.SIGKILL)
+        fleet.agents["us-east-1-a"].send_signal(signal.SIGKILL)
     out, err = browser.communicate("\n", timeout=180)
     assert browser.returncode == 0 and "done" in out, err

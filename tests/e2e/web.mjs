@@ -1,6 +1,7 @@
 /* Drives the dashboard in Chromium: node web.mjs URL SCRIPT BASE FOLDER. Screenshots and downloads go to the folder. Talks
  * with the test by lines: it says "kill", waits for a line, and goes on. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import assert from 'node:assert';
 import { launch, require } from './browser.mjs';
 
@@ -49,6 +50,8 @@ await page.locator('figure.chart canvas').nth(5).waitFor();
 await page.locator('ol[aria-label="Log lines"] li', { hasText: '<img src=x' }).first().waitFor();
 await page.getByLabel('Level').selectOption('error');
 await page.getByText('0 lines').waitFor();
+await page.getByRole('region', { name: 'The target’s series' }).getByText('queue{pool="<img src=x>"}').waitFor();
+await page.getByRole('group', { name: /^shop: queue/ }).first().waitFor();
 await isSound('stored run');
 
 /* --- a new run --- */
@@ -63,7 +66,11 @@ writeFileSync(`${folder}/broken.js`, 'export default function () {\n  let = ;\n}
 await page.setInputFiles('input[type=file]', `${folder}/broken.js`);
 await page.getByRole('alert').getByText('line 2').waitFor();
 await page.locator('.editor .mark').waitFor();
-problems.length = 0; /* the browser logs the refusal's status */
+writeFileSync(`${folder}/huge.js`, 'export const options = { vus: 90000, duration: "1m" };\nexport default function () {}\n');
+await page.setInputFiles('input[type=file]', `${folder}/huge.js`);
+await page.getByText('90,000').first().waitFor();
+await button('What would it use?').click();
+await page.getByRole('alert').getByText('eu-central-1').first().waitFor();
 await page.setInputFiles('input[type=file]', script);
 await page.getByRole('group', { name: 'What the script says' }).getByText('ramping-vus').waitFor();
 assert.equal(await page.getByRole('alert').count(), 0);
@@ -73,6 +80,7 @@ await page.getByLabel('Value of BASE').fill(base);
 await page.getByLabel('Name of this run').fill('Three regions');
 await button('What would it use?').click();
 await page.getByRole('status', { name: 'Plan' }).getByText('us-east-1-a').waitFor();
+problems.length = 0; /* the browser logs the status of what was refused */
 await isSound('new run');
 await shot('new-run');
 await button('Run').click();
@@ -84,6 +92,7 @@ await page.waitForFunction(() => /^0:0[5-9]|^0:[1-9]/.test(document.querySelecto
 assert.equal(await page.locator('figure.chart canvas').count(), 6);
 for (const region of REGIONS) {
   const cells = await page.getByRole('region', { name: 'Regions' }).getByRole('row', { name: new RegExp(`^${region}`) }).getByRole('cell').allTextContents();
+  assert.match(cells[0], /emulated/);
   assert(Number(cells[3]) > 0 && Number(cells[5]) > 0, `${region}: ${cells}`);
 }
 await page.getByRole('region', { name: 'Requests' }).getByText('/products').first().waitFor();
@@ -121,6 +130,18 @@ assert(!await page.getByRole('checkbox', { name: 'eu-central-1' }).isChecked());
 await button('Everything').click();
 await page.getByRole('checkbox', { name: 'eu-central-1' }).check();
 await isSound('stopped run');
+
+/* --- the report, opened from disk --- */
+
+await page.getByText('Download').click();
+const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: /^Report/ }).click()]);
+await download.saveAs(`${folder}/report.html`);
+const report = await context.newPage();
+await report.goto(pathToFileURL(`${folder}/report.html`).href);
+await report.getByRole('heading', { name: 'Three regions' }).waitFor();
+assert.equal(await report.locator('figure.chart canvas').count(), 6);
+await report.close();
+await page.getByText('Download').click();
 
 /* --- sizes --- */
 

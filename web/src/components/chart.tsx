@@ -36,6 +36,7 @@ function drawEvents(u: uPlot, events: Event[], theme: Theme) {
   ctx.save();
   ctx.lineWidth = unit;
   ctx.font = `${11 * unit}px system-ui, sans-serif`;
+  ctx.textAlign = 'left';
   ctx.textBaseline = 'top';
   ctx.setLineDash([4 * unit, 3 * unit]);
   for (const e of events) {

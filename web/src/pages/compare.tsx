@@ -31,7 +31,7 @@ function column(series: LiveSeries, region: string, { key, factor }: ChartKind, 
 /* Both runs on the seconds that either has. */
 function dataOf(a: LiveSeries, b: LiveSeries, region: string, kind: ChartKind): ChartData {
   const t = [...new Set([...a.t, ...b.t])].sort((x, y) => x - y);
-  return { t, lines: [{ label: 'base', values: column(a, region, kind, t) }, { label: 'this run', values: column(b, region, kind, t) }] };
+  return { t, lines: [{ label: 'this run', values: column(b, region, kind, t) }, { label: 'base', values: column(a, region, kind, t) }] };
 }
 
 const VERDICTS: Record<Difference['verdict'], { text: string; look: string }> = {

@@ -14,6 +14,7 @@ import { useRun } from '../../data/run_state';
 import { endOf, lastOf, refine, type Span } from '../../data/series';
 import { loadSeries } from '../../data/stored';
 import { useRegions, useZoom, wholeSeconds } from '../../data/view';
+import { AgainButtons } from './again';
 import { LogsPart } from './logs';
 import { DownloadMenu, ShareButton } from './share';
 import { StopButton } from './stop';
@@ -48,6 +49,7 @@ function Head({ run, isLive, series }: { run: Run; isLive: boolean; series: Live
       {test && <span class="hint">{test}</span>}
       <ShareButton run={run} />
       {!isLive && <DownloadMenu run={run} />}
+      {!isLive && <AgainButtons run={run} />}
       {isLive && <StopButton run={run} />}
     </div>
   );

@@ -61,9 +61,9 @@ const TRACE_LINK = 'gale-trace-link';
 
 export function ExemplarsPart({ run, isLive, span, regions, label }: PartProps) {
   const [link, setLink] = useState(() => localStorage.getItem(TRACE_LINK) ?? '');
-  const path = `/runs/${run.id}/exemplars${query({ ...wholeSeconds(span), region: regions, limit: 100 })}`;
+  const path = `/runs/${run.id}/exemplars${query({ ...wholeSeconds(span), limit: 200 })}`;
   const { value, error } = useAsked<Page<Exemplar>>(path, timing(isLive));
-  const rows = value?.items ?? [];
+  const rows = value?.items.filter((e) => regions.includes(e.region)) ?? [];
   const save = (text: string) => {
     setLink(text);
     localStorage.setItem(TRACE_LINK, text);
