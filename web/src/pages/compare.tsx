@@ -6,7 +6,7 @@ import { Chart, ZoomBar, type ChartData } from '../components/chart';
 import { Failure } from '../components/failure';
 import { date, number, withUnit } from '../components/format';
 import { CHARTS, scaled, type ChartKind } from '../components/run_charts';
-import { Status } from '../components/status';
+import { regionLabel, Status } from '../components/status';
 import { Table, type Column } from '../components/table';
 import { useAsked } from '../data/ask';
 import { emptySeries, endOf } from '../data/series';
@@ -52,12 +52,12 @@ function rank({ metric }: Difference): number {
 
 const signed = (v: number | null, text: string) => (v != null && v > 0 ? `+${text}` : text);
 
-function DifferencesTable({ rows }: { rows: Difference[] }) {
+function DifferencesTable({ rows, label }: { rows: Difference[]; label: (region: string) => string }) {
   const interval = (d: Difference) => (d.low == null || d.high == null ? '–' : `${withUnit(d.low, d.unit)} to ${withUnit(d.high, d.unit)}`);
   const columns: Column<Difference>[] = [
     { title: 'Metric', cell: (d) => <span class="long">{d.metric}</span>, order: (d) => d.metric },
     { title: 'Of', cell: (d) => d.agg, order: (d) => d.agg },
-    { title: 'Region', cell: (d) => d.region ?? 'overall', order: (d) => d.region ?? '' },
+    { title: 'Region', cell: (d) => (d.region ? label(d.region) : 'overall'), order: (d) => d.region ?? '' },
     { title: 'Base', isNumber: true, cell: (d) => withUnit(d.base, d.unit), order: (d) => d.base },
     { title: 'This run', isNumber: true, cell: (d) => withUnit(d.value, d.unit), order: (d) => d.value },
     { title: 'Difference', isNumber: true, cell: (d) => signed(d.difference, withUnit(d.difference, d.unit)), order: (d) => d.difference },
@@ -89,6 +89,8 @@ export function ComparePage() {
   const data = useMemo(() => CHARTS.map((kind) => dataOf(a, b, region, kind)), [a, b, region]);
   if (!base || !run) return <><h1>Compare</h1><p class="card">Choose two runs in <a href="/">the list</a>.</p></>;
   const regions = sides ? sides[0].run.regions.map((r) => r.region).filter((r) => sides[1].run.regions.some((o) => o.region === r)) : [];
+  const emulated = new Set(sides?.flatMap((s) => s.run.regions.filter((r) => r.is_emulated).map((r) => r.region)));
+  const label = (name: string) => regionLabel(name, emulated.has(name));
   zoom.setAll(Math.min(a.t[0] ?? 0, b.t[0] ?? 0), Math.max(endOf(a), endOf(b)));
   return (
     <>
@@ -97,7 +99,7 @@ export function ComparePage() {
       <div class="names">{sides && <><Name title="Base" run={sides[0].run} /><Name title="This run" run={sides[1].run} /></>}</div>
       <p class="filters"><label>Charts of <select value={region} onChange={(e) => setRegion(e.currentTarget.value)}>
         <option value="">all regions together</option>
-        {regions.map((r) => <option key={r}>{r}</option>)}
+        {regions.map((r) => <option key={r} value={r}>{label(r)}</option>)}
       </select></label></p>
       <ZoomBar zoom={zoom} />
       <div class="charts">
@@ -106,7 +108,7 @@ export function ComparePage() {
       </div>
       <section class="card below"><h2>Differences</h2>
         <Failure error={differences.error} />
-        {differences.value && <DifferencesTable rows={[...differences.value.rows].sort((x, y) => rank(x) - rank(y))} />}
+        {differences.value && <DifferencesTable rows={[...differences.value.rows].sort((x, y) => rank(x) - rank(y))} label={label} />}
         {differences.value && <p class="hint">{differences.value.method}. Of the time that the charts show.</p>}
       </section>
     </>
