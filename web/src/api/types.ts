@@ -150,6 +150,8 @@ export interface Series {
   values: Nullable[][];
 }
 
+export type Statistics = Record<string, Nullable>;
+export interface Summary { metrics: { name: string; overall: Statistics; regions: Record<string, Statistics> }[] }
 export interface Metric { name: string; type: string; contains: string; tags: Record<string, string[]> }
 
 /* --- what a run measured --- */

@@ -1,8 +1,8 @@
 /* The tables of what a run measured. */
 import type {
-  Check, CheckCount, Columns, ErrorRow, Exemplar, Key, LiveSeries, Nullable, Run, RunAgent, RunRegion, Threshold, UrlRow,
+  Check, CheckCount, ErrorRow, Exemplar, Key, Nullable, Run, RunAgent, RunRegion, Threshold, UrlRow,
 } from '../api/types';
-import { lastOf } from '../data/series';
+import type { RegionValues, ValuesOf } from '../data/region_values';
 import { clock, number, percent, withUnit } from './format';
 import { Table, type Column } from './table';
 
@@ -10,21 +10,20 @@ type Label = (region: string) => string;
 
 /* --- regions --- */
 
-interface RegionRow { name: string; region?: RunRegion; columns: Columns }
+interface RegionRow { name: string; region?: RunRegion; values: RegionValues }
 
-export function RegionsTable({ run, series, label }: { run: Run; series: LiveSeries; label: Label }) {
-  const value = (row: RegionRow, key: Key): Nullable => lastOf(row.columns[key]);
+export function RegionsTable({ run, valuesOf, label }: { run: Run; valuesOf: ValuesOf; label: Label }) {
   const measure = (title: string, key: Key, show = number): Column<RegionRow> =>
-    ({ title, isNumber: true, cell: (row) => show(value(row, key)), order: (row) => value(row, key) });
+    ({ title, isNumber: true, cell: (row) => show(row.values[key]), order: (row) => row.values[key] ?? null });
   const rows: RegionRow[] = [
-    { name: 'overall', columns: series.overall },
-    ...run.regions.map((region) => ({ name: region.region, region, columns: series.regions[region.region] ?? {} })),
+    { name: 'overall', values: valuesOf(null) },
+    ...run.regions.map((region) => ({ name: region.region, region, values: valuesOf(region.region) })),
   ];
   const columns: Column<RegionRow>[] = [
     { title: 'Region', cell: (r) => (r.region ? label(r.name) : <b>overall</b>), order: (r) => r.name },
     { title: 'Share', isNumber: true, cell: (r) => (r.region ? `${number(r.region.share)} %` : ''), order: (r) => r.region?.share ?? null },
     measure('VUs', 'vus'),
-    measure('Requests/s', 'rps'),
+    measure('Req/s', 'rps'),
     measure('p(50) ms', 'p50'),
     measure('p(95) ms', 'p95'),
     measure('p(99) ms', 'p99'),

@@ -5,20 +5,19 @@ import { ZoomBar } from '../../components/chart';
 import { Failure } from '../../components/failure';
 import { clock, number } from '../../components/format';
 import { RegionPicker } from '../../components/region_picker';
-import { AgentsTable, RegionsTable, ThresholdsTable } from '../../components/results';
+import { AgentsTable, ThresholdsTable } from '../../components/results';
 import { RunCharts } from '../../components/run_charts';
 import { regionLabel, Status } from '../../components/status';
 import { Timeline } from '../../components/timeline';
-import { WorldMap } from '../../components/world_map';
 import { useRun } from '../../data/run_state';
-import { endOf, lastOf, refine, type Span } from '../../data/series';
+import { endOf, refine, type Span } from '../../data/series';
 import { loadSeries } from '../../data/stored';
 import { useRegions, useZoom, wholeSeconds } from '../../data/view';
 import { AgainButtons } from './again';
 import { LogsPart } from './logs';
 import { DownloadMenu, ShareButton } from './share';
 import { StopButton } from './stop';
-import { ChecksPart, ErrorsPart, ExemplarsPart, UrlsPart } from './tables';
+import { ChecksPart, ErrorsPart, ExemplarsPart, RegionsPart, UrlsPart } from './tables';
 import { TargetPart } from './target';
 
 const DRAG_MS = 300;
@@ -77,11 +76,7 @@ export function RunPage({ id }: { id: string }) {
       <RunCharts series={series} regions={regions} label={label} events={events} zoom={zoom} />
       <TargetPart run={run} isLive={isLive} series={state.series} zoom={zoom} />
       <div class="parts">
-        <section class="card wide beside"><h2>Regions</h2>
-          <WorldMap dots={run.regions.map((r) => ({
-            name: r.region, latency: lastOf(series.regions[r.region]?.p95), note: r.is_emulated ? 'emulated' : '' }))} />
-          <RegionsTable run={run} series={series} label={label} />
-        </section>
+        <RegionsPart {...part} series={series} />
         <section class="card"><h2>Timeline</h2><Timeline events={events} zoom={zoom} /></section>
         <section class="card"><h2>Thresholds</h2><ThresholdsTable thresholds={state.thresholds} /></section>
         <ChecksPart {...part} />

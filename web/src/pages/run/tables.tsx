@@ -1,10 +1,12 @@
 /* Tables that the run's page asks for beside what it follows: of the span that its charts show. */
 import { useState } from 'preact/hooks';
 import { query } from '../../api/client';
-import type { Check, ErrorRow, Exemplar, List, Page, Run, Table, UrlRow } from '../../api/types';
+import type { Check, ErrorRow, Exemplar, List, LiveSeries, Page, Run, Summary, Table, UrlRow } from '../../api/types';
 import { Failure } from '../../components/failure';
-import { ChecksTable, ErrorsTable, ExemplarsTable, UrlsTable } from '../../components/results';
+import { ChecksTable, ErrorsTable, ExemplarsTable, RegionsTable, UrlsTable } from '../../components/results';
+import { WorldMap } from '../../components/world_map';
 import { useAsked } from '../../data/ask';
+import { lastValues, spanValues } from '../../data/region_values';
 import type { Span } from '../../data/series';
 import { wholeSeconds } from '../../data/view';
 
@@ -20,6 +22,23 @@ interface PartProps {
 }
 
 const timing = (isLive: boolean) => ({ every: isLive ? LIVE_EVERY_MS : 0, wait: DRAG_MS });
+
+/* Of a run that has ended the whole of what is shown counts, not its last second. */
+export function RegionsPart({ run, isLive, span, label, series }: PartProps & { series: LiveSeries }) {
+  const path = `/runs/${run.id}/summary${query({ ...wholeSeconds(span), trend_stats: 'p(50),p(95),p(99)' })}`;
+  const { value, error } = useAsked<Summary>(isLive ? null : path, timing(false));
+  const valuesOf = value ? spanValues(run, series, span, value) : lastValues(series);
+  return (
+    <section class="card wide beside"><h2>Regions</h2>
+      <WorldMap dots={run.regions.map((r) => ({ name: r.region, latency: valuesOf(r.region).p95, note: r.is_emulated ? 'emulated' : '' }))} />
+      <div>
+        <Failure error={error} />
+        <RegionsTable run={run} valuesOf={valuesOf} label={label} />
+        <p class="hint">{isLive ? 'Of the last second.' : 'Of the time that the charts show; VUs at most.'}</p>
+      </div>
+    </section>
+  );
+}
 
 export function UrlsPart({ run, isLive, span, regions, label }: PartProps) {
   const [isSplit, setSplit] = useState(false);
