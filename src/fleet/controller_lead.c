@@ -125,7 +125,8 @@ static void recover_run(struct controller *c, const struct bus_entry *e)
         return;
     }
     mine = controller_find_run(c, record->run);
-    if (mine && fleet_run_epoch(mine) >= record->epoch) { /* it was ours all the time */
+    if (mine && mine->revision == e->revision) { /* it was ours all the time */
+        mine->is_recorded = true;
         gale__fleet__run_record__free_unpacked(record, NULL);
         return;
     }
@@ -140,6 +141,17 @@ static void recover_run(struct controller *c, const struct bus_entry *e)
     blob_store_bring(c->blobs, &rec->archive, on_archive, rec);
 }
 
+/* Runs whose record is gone have been ended by another controller. */
+static void forget_unrecorded(struct controller *c)
+{
+    for (size_t i = c->run_count; i-- > 0;) {
+        struct fleet_run *r = c->runs[i];
+
+        if (!r->is_over && !r->is_recorded && r->revision > 0)
+            controller_forget_run(c, r);
+    }
+}
+
 static void on_record(void *arg, int err, const struct bus_entry *e)
 {
     struct controller *c = arg;
@@ -151,6 +163,8 @@ static void on_record(void *arg, int err, const struct bus_entry *e)
     }
     if (err)
         log_printf(LOG_ERROR, "the records of runs can't be read: %s", err_text(err));
+    else
+        forget_unrecorded(c);
     if (--c->recovering == 0 && c->leads && !c->is_recovered)
         recovered(c);
 }
@@ -158,6 +172,8 @@ static void on_record(void *arg, int err, const struct bus_entry *e)
 static void recover(struct controller *c)
 {
     c->is_recovered = false;
+    for (size_t i = 0; i < c->run_count; i++)
+        c->runs[i]->is_recorded = false;
     c->recovering++; /* the list itself */
     if (bus_bucket_list(c->bus, RUNS_BUCKET, on_record, c) < 0)
         on_record(c, ERR_NET, NULL);
@@ -165,32 +181,51 @@ static void recover(struct controller *c)
 
 /* --- records -------------------------------------------------------------------------------- */
 
+struct saving {
+    struct controller *controller;
+    char *run; /* the id; owned */
+};
+
+static struct saving *saving_new(struct controller *c, const struct fleet_run *r)
+{
+    struct saving *s = mem_alloc(sizeof *s);
+
+    *s = (struct saving){c, mem_strdup(r->id)};
+    return s;
+}
+
 static void on_saved(void *arg, int err, uint64_t revision)
 {
     static struct log_limit limit;
+    struct saving *s = arg;
+    struct fleet_run *r = err ? NULL : controller_find_run(s->controller, s->run);
 
-    (void)arg;
-    (void)revision;
-    if (err)
+    if (err && err != ERR_CANCELLED)
         log_limited(&limit, LOG_WARN, "the record of a run could not be stored: %s", err_text(err));
+    if (r && revision > r->revision)
+        r->revision = revision;
+    mem_free(s->run);
+    mem_free(s);
 }
 
 void controller_save_run(struct controller *c, struct fleet_run *r)
 {
+    struct saving *saving;
     struct bus_entry entry;
     struct buf record;
 
     if (!c->leads || (r->is_over && r->is_held))
         return;
+    saving = saving_new(c, r);
     if (r->is_over) {
-        if (bus_bucket_delete(c->bus, RUNS_BUCKET, str_of(r->id), on_saved, c) < 0)
-            on_saved(c, ERR_NET, 0);
+        if (bus_bucket_delete(c->bus, RUNS_BUCKET, str_of(r->id), on_saved, saving) < 0)
+            on_saved(saving, ERR_NET, 0);
         return;
     }
     fleet_run_save(r, &record);
     entry = (struct bus_entry){str_of(r->id), buf_str(&record), BUS_ANY_REVISION};
-    if (bus_bucket_put(c->bus, RUNS_BUCKET, &entry, on_saved, c) < 0)
-        on_saved(c, ERR_NET, 0);
+    if (bus_bucket_put(c->bus, RUNS_BUCKET, &entry, on_saved, saving) < 0)
+        on_saved(saving, ERR_NET, 0);
     buf_deinit(&record);
 }
 

@@ -61,6 +61,8 @@ struct fleet_run {
     uint64_t current_sequence; /* of the message that is being taken */
     uint64_t saturated_seconds;
     bool is_dirty;          /* its record is to be saved */
+    uint64_t revision;      /* of the record that this controller has stored; 0: none yet */
+    bool is_recorded;       /* there is one, and it is that */
     uint64_t last_sequence; /* of the stream, that was merged */
     struct {
         char *agent;

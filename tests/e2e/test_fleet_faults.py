@@ -175,8 +175,9 @@ def test_leader_hangs(lab):
     it wakes it does not act on what it believes any more."""
     fleet = lab.fleet("--nats", Nats(lab).url)
     fleet.find("leading the fleet")
-    fleet.spawn("second", "controller", "--nats", fleet.nats, "--listen", "127.0.0.1:0", "--data",
-                lab.dir / "second")
+    other = fleet.spawn("second", "controller", "--nats", fleet.nats, "--listen", "127.0.0.1:0",
+                        "--data", lab.dir / "second")
+    first = fleet.url
     second = fleet.find("API and dashboard on (http://[^ \"]+)", "second")
     fleet.with_regions(us=2)
     proc = lab.start("run", "--fleet", f"{fleet.url},{second}", "--regions", "us=1/2", "--quiet",
@@ -193,6 +194,14 @@ def test_leader_hangs(lab):
     assert iterations(out) == 1251, out
     nothing_lost(fleet, run)
     assert "agent-lost" not in kinds(fleet, run) and "is lost" not in fleet.log("controller")
+    # It leads again, and does not believe that its run goes on.
+    other.send_signal(signal.SIGTERM)
+    fleet.wait("the first to lead", lambda: fleet.log("controller").count("leading the fleet") == 2)
+    fleet.url = first
+    short = lab.file("short.js", "export const options = { vus: 2, iterations: 2 };\n"
+                     "export default function () {}")
+    result = fleet.gale(short, "--regions", "us=1/2", "--quiet")
+    assert result.code == 0 and iterations(result.stdout) == 2, result.text
 
 
 def test_poison_on_the_data_subject(lab):
