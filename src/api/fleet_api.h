@@ -4,6 +4,7 @@
 #define API_FLEET_API_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 #include "base/diag.h"
@@ -25,7 +26,12 @@ struct fleet_api_config {
     /* `gale fleet scale`: so many agents of the region; NULL: there is no provisioner. ERR_ with a
      * message. */
     int (*scale)(void *arg, const char *region, unsigned agents, struct diag *d);
+    int (*wanted)(void *arg, const char *region); /* how many were asked for; -1: nothing was */
     void *arg;
+    const char *provisioner; /* its name; NULL: there is none */
+    int64_t started_wall;    /* of the controller */
+    int64_t retain_nsec;     /* retention.h; 0: everything, as is the other */
+    int64_t retain_bytes;
 };
 
 MUST_USE int fleet_api_start(const struct fleet_api_config *config, struct fleet_api **out,

@@ -1,5 +1,6 @@
 #include "api/fleet_views.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -42,19 +43,37 @@ static json_t *labels_of(const struct agent_view *a)
     return labels;
 }
 
-json_t *view_agent(const struct agent_view *a)
+/* What it runs of its run. */
+static json_int_t vus_of(const struct controller *c, const struct agent_view *a)
+{
+    const struct fleet_run *run = a->run ? controller_find_run(c, a->run) : NULL;
+    const struct conductor *conductor = run ? fleet_run_conductor(run) : NULL;
+    json_int_t vus = 0;
+
+    for (size_t i = 0; conductor && i < conductor_part_count(conductor); i++) {
+        struct conductor_part_view part;
+
+        conductor_part(conductor, i, &part);
+        if (part.agent && !part.is_lost && strcmp(part.agent, a->id) == 0)
+            vus += (json_int_t)part.vus;
+    }
+    return vus;
+}
+
+json_t *view_agent(const struct controller *c, const struct agent_view *a)
 {
     int64_t now = clock_now();
 
     return json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:I, s:i, s:f, s:f, s:I, s:I, s:I, s:o, s:o, "
-        "s:o, s:b, s:o, s:o, s:o, s:I, s:I}",
+        "{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:I, s:I, s:i, s:f, s:f, s:I, s:I, s:I, s:o, "
+        "s:o, s:o, s:b, s:o, s:o, s:o, s:I, s:I}",
         "id", a->id, "name", a->id, "region", a->region, "zone", text_or_null(a->zone), "labels",
         labels_of(a), "state", state_of(a), "version", a->version, "run", text_or_null(a->run),
-        "capacity_vus", (json_int_t)a->capacity.max_vus, "cpus", (int)a->capacity.cores,
-        "cpu_percent", a->cpu_percent, "loop_lag_ms", nsec_to_ms(a->loop_lag_nsec), "memory_bytes",
-        (json_int_t)a->rss_bytes, "memory_limit_bytes", (json_int_t)a->capacity.memory_bytes,
-        "open_files", (json_int_t)a->capacity.descriptors, "clock_offset_ms",
+        "capacity_vus", (json_int_t)a->capacity.max_vus, "vus", vus_of(c, a), "cpus",
+        (int)a->capacity.cores, "cpu_percent", a->cpu_percent, "loop_lag_ms",
+        nsec_to_ms(a->loop_lag_nsec), "memory_bytes", (json_int_t)a->rss_bytes,
+        "memory_limit_bytes", (json_int_t)a->capacity.memory_bytes, "open_files",
+        (json_int_t)a->capacity.descriptors, "clock_offset_ms",
         a->clock_known ? json_real(nsec_to_ms(a->clock_offset_nsec)) : json_null(), "rtt_ms",
         a->clock_known ? json_real(2 * nsec_to_ms(a->clock_error_nsec)) : json_null(), "emulate",
         text_or_null(a->emulated), "is_saturated", (int)a->saturated, "enlisted_at",
@@ -63,30 +82,35 @@ json_t *view_agent(const struct agent_view *a)
         (json_int_t)a->lost_data);
 }
 
-static json_t *page(json_t *items)
-{
-    return json_pack("{s:o, s:n}", "items", items, "next");
-}
-
-json_t *view_agents(const struct controller *c)
-{
-    json_t *items = json_array();
-    struct agent_view *agents;
-    size_t count = controller_agents(c, &agents);
-
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(items, view_agent(&agents[i]));
-    mem_free(agents);
-    return page(items);
-}
-
 static void add_number(json_t *object, const char *key, json_int_t by)
 {
     json_object_set_new(object, key,
                         json_integer(json_integer_value(json_object_get(object, key)) + by));
 }
 
-static json_t *region_of(json_t *items, const char *name)
+static void set_place(json_t *region, const char *name)
+{
+    static const struct {
+        const char *region;
+        const char *title;
+        double latitude;
+        double longitude;
+    } places[] = {
+#define PLACE(region, title, latitude, longitude) {region, title, latitude, longitude},
+#include "api/places.def"
+#undef PLACE
+    };
+
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        if (strcmp(places[i].region, name) != 0)
+            continue;
+        json_object_set_new(region, "title", json_string(places[i].title));
+        json_object_set_new(region, "latitude", json_real(places[i].latitude));
+        json_object_set_new(region, "longitude", json_real(places[i].longitude));
+    }
+}
+
+json_t *view_region_of(json_t *items, const char *name)
 {
     json_t *region;
     size_t i;
@@ -101,6 +125,7 @@ static json_t *region_of(json_t *items, const char *name)
                   "name", name, "title", name, "latitude", "longitude", "agents", "ready", 0,
                   "busy", 0, "stale", 0, "zones", "capacity_vus", 0, "free_vus", 0, "rtt_ms",
                   "is_emulated", 0, "provisioner", "agents_wanted");
+    set_place(region, name);
     json_array_append_new(items, region);
     return region;
 }
@@ -118,6 +143,32 @@ static void add_zone(json_t *zones, const char *zone)
     json_array_append_new(zones, json_string(zone));
 }
 
+static int compare_trips(const void *a, const void *b)
+{
+    const int64_t *x = a;
+    const int64_t *y = b;
+
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* Between the controller and the region's agents that are heard. */
+static json_t *median_trip(const struct agent_view *agents, size_t count, const char *region)
+{
+    int64_t *trips = mem_calloc(count + 1, sizeof *trips);
+    size_t known = 0;
+    json_t *median;
+
+    for (size_t i = 0; i < count; i++) {
+        if (agents[i].is_alive && agents[i].clock_known && strcmp(agents[i].region, region) == 0)
+            trips[known++] = 2 * agents[i].clock_error_nsec;
+    }
+    if (known > 1)
+        qsort(trips, known, sizeof *trips, compare_trips);
+    median = known ? json_real(nsec_to_ms(trips[known / 2])) : json_null();
+    mem_free(trips);
+    return median;
+}
+
 json_t *view_regions(const struct controller *c)
 {
     json_t *items = json_array();
@@ -126,7 +177,7 @@ json_t *view_regions(const struct controller *c)
 
     for (size_t i = 0; i < count; i++) {
         const struct agent_view *a = &agents[i];
-        json_t *region = region_of(items, a->region);
+        json_t *region = view_region_of(items, a->region);
 
         add_number(json_object_get(region, "agents"), state_of(a), 1);
         if (!a->is_alive)
@@ -138,9 +189,10 @@ json_t *view_regions(const struct controller *c)
             json_object_set_new(region, "is_emulated", json_true());
         if (a->zone[0])
             add_zone(json_object_get(region, "zones"), a->zone);
+        json_object_set_new(region, "rtt_ms", median_trip(agents, count, a->region));
     }
     mem_free(agents);
-    return page(items);
+    return items;
 }
 
 /* --- lines ---------------------------------------------------------------------------------- */

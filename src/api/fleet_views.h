@@ -8,11 +8,12 @@
 #include "metrics/sink.h"
 
 json_t *view_time(int64_t wall_nsec); /* RFC 3339; 0 gives null */
-json_t *view_agent(const struct agent_view *a);
-json_t *view_agents(const struct controller *c);  /* {"items": [...], "next": null} */
-json_t *view_regions(const struct controller *c); /* the same */
-json_t *view_run(const struct fleet_run *r);      /* run_view.c */
-json_t *view_env(const json_t *env);              /* with *** for what looks secret */
+json_t *view_agent(const struct controller *c, const struct agent_view *a);
+json_t *view_regions(const struct controller *c); /* those with agents, by name */
+/* Adds a region without agents, unless it is there; sets what a cloud's region is called. */
+json_t *view_region_of(json_t *regions, const char *name);
+json_t *view_run(const struct fleet_run *r); /* run_view.c */
+json_t *view_env(const json_t *env);         /* with *** for what looks secret */
 json_t *view_event(const struct fleet_run *r, const struct fleet_event *e);
 json_t *view_log(const struct fleet_run *r, const struct fleet_log *l);
 json_t *view_window(const struct fleet_run *r, int64_t second, bool is_late);

@@ -42,6 +42,7 @@ struct keeper {
     struct keep_op *batch; /* being committed */
     int code;
     struct diag diag;
+    char *problem; /* of the last commit; NULL: none */
     unsigned busy; /* fibers that use a store */
     bool is_committing;
     bool is_writing;            /* somebody has the writer's handle */
@@ -174,6 +175,8 @@ static void settle(struct keeper *k, const struct keep_op *op)
 
 static void finish_batch(struct keeper *k)
 {
+    mem_free(k->problem);
+    k->problem = k->code ? mem_strdup(k->diag.message ? k->diag.message : err_text(k->code)) : NULL;
     if (k->code) {
         put_back(k);
     } else {
@@ -314,6 +317,11 @@ int keeper_read(struct keeper *k, int (*fn)(struct store *s, void *arg, struct d
     return reading.code;
 }
 
+const char *keeper_problem(const struct keeper *k)
+{
+    return k->problem;
+}
+
 bool keeper_is_behind(const struct keeper *k, const char *run)
 {
     const struct kept *kept = map_get(&k->runs, str_of(run));
@@ -373,6 +381,7 @@ void keeper_close(struct keeper *k)
     }
     store_close(k->store);
     map_deinit_with(&k->runs, mem_free);
+    mem_free(k->problem);
     mem_free(k->path);
     mem_free(k);
 }

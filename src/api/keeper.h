@@ -47,6 +47,9 @@ bool keeper_has(const struct keeper *k, const char *run);
 /* Whether the run's beginning, or its end, is not in the store yet; a moment later it is. */
 bool keeper_is_behind(const struct keeper *k, const char *run);
 
+/* Why the store could not be written the last time that it was tried; NULL: it could. */
+const char *keeper_problem(const struct keeper *k);
+
 /* Calls fn on the offload pool with a handle of its own for reading. Its result, or why the store
  * could not be opened. */
 MUST_USE

@@ -91,30 +91,35 @@ static void answer_report(struct api_call *call, const struct fleet_run *run, co
     buf_deinit(&text);
 }
 
+static bool is_file(const char *format)
+{
+    static const char *const formats[] = {"json", "csv", "junit", "html"};
+
+    for (size_t i = 0; i < COUNT_OF(formats); i++) {
+        if (strcmp(formats[i], format) == 0)
+            return true;
+    }
+    return false;
+}
+
 void results_export(struct api_call *call)
 {
     const char *format = call_param(call, "format");
+    bool machine = strcmp(format, "machine") == 0;
+    bool baseline = strcmp(format, "baseline") == 0;
     const struct fleet_run *run;
 
-    if (strcmp(format, "json") == 0 || strcmp(format, "html") == 0) {
+    if (machine || baseline || strcmp(format, "summary") == 0) {
+        run = living(call);
+        if (run && baseline)
+            answer_json_text(call, mem_strdup(fleet_run_baseline(run)));
+        else if (run)
+            answer_json_text(call, fleet_run_export(run, machine));
+    } else if (is_file(format)) {
         stored_export(call);
-        return;
-    }
-    run = living(call);
-    if (!run)
-        return;
-    if (strcmp(format, "summary") == 0)
-        answer_json_text(call, fleet_run_export(run, false));
-    else if (strcmp(format, "machine") == 0)
-        answer_json_text(call, fleet_run_export(run, true));
-    else if (strcmp(format, "custom") == 0)
-        answer_custom(call, run);
-    else if (strcmp(format, "baseline") == 0)
-        answer_json_text(call, mem_strdup(fleet_run_baseline(run)));
-    else if (strcmp(format, "junit") == 0)
-        answer_report(call, run, format, "application/xml");
-    else
+    } else {
         call_not_found(call, "export", format);
+    }
 }
 
 void results_report(struct api_call *call)

@@ -250,7 +250,7 @@ struct stored *stored_new(struct api_call *call)
     return q;
 }
 
-static void start(struct stored *q, int (*fn)(struct store *s, void *arg, struct diag *d),
+void stored_begin(struct stored *q, int (*fn)(struct store *s, void *arg, struct diag *d),
                   void (*finish)(struct stored *q))
 {
     q->read = fn;
@@ -261,7 +261,7 @@ static void start(struct stored *q, int (*fn)(struct store *s, void *arg, struct
 void stored_start(struct api_call *call, int (*read)(struct store *s, void *arg, struct diag *d),
                   void (*finish)(struct stored *q))
 {
-    start(stored_new(call), read, finish);
+    stored_begin(stored_new(call), read, finish);
 }
 
 void stored_write(struct api_call *call, int (*write)(struct store *s, void *arg, struct diag *d),
@@ -275,5 +275,5 @@ void stored_write(struct api_call *call, int (*write)(struct store *s, void *arg
     q = stored_new(call);
     q->body = body;
     q->writes = true;
-    start(q, write, finish);
+    stored_begin(q, write, finish);
 }

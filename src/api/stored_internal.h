@@ -41,6 +41,9 @@ void stored_start(struct api_call *call, int (*read)(struct store *s, void *arg,
 /* With the body as an object; writes in a transaction. */
 void stored_write(struct api_call *call, int (*write)(struct store *s, void *arg, struct diag *d),
                   void (*finish)(struct stored *q));
+/* Reads, for one that was made before. */
+void stored_begin(struct stored *q, int (*read)(struct store *s, void *arg, struct diag *d),
+                  void (*finish)(struct stored *q));
 /* For operations that do more than the store's part: who begins so answers the request, while it
  * is there, and frees. */
 NEVER_NULL struct stored *stored_new(struct api_call *call);

@@ -8,6 +8,7 @@
 
 #include "api/fleet_api.h"
 #include "api/fleet_keeper.h"
+#include "api/retention.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/err.h"
@@ -22,11 +23,13 @@
 #include "cli/pem_file.h"
 #include "cli/scale.h"
 #include "cli/service.h"
+#include "engine/options_read.h"
 #include "engine/run.h"
 #include "fleet/controller.h"
 #include "fleet/nats_server.h"
 #include "loop/offload.h"
 #include "net/addr.h"
+#include "store/store.h"
 
 /* Each second's histograms come and go: what they leave is kept for the next (measured: a third of
  * the time). */
@@ -40,6 +43,8 @@ struct controller_command {
     struct nats_server *nats; /* NULL: somebody else's */
     struct controller *controller;
     struct fleet_keeper *keeper;
+    struct retention_config retain;
+    struct retention *retention;
     struct fleet_api *api;
     char *name;
     char *url;
@@ -169,6 +174,27 @@ static int read_timeout(const struct args *args, int64_t *out, struct diag *d)
     return 0;
 }
 
+static int read_retention(struct controller_command *c, struct diag *d)
+{
+    const char *age = args_text(c->args, FLAG_RETAIN, NULL);
+    const char *size = args_text(c->args, FLAG_RETAIN_SIZE, NULL);
+
+    if (age &&
+        (duration_parse(str_of(age), &c->retain.max_age_nsec) || c->retain.max_age_nsec <= 0))
+        return diag_set(d, ERR_INVALID, "flag --retain: '%s' is no duration such as 30d", age);
+    if (size &&
+        (!option_parse_size(str_of(size), &c->retain.max_bytes) || c->retain.max_bytes <= 0))
+        return diag_set(d, ERR_INVALID, "flag --retain-size: '%s' is no size such as 10GB", size);
+    return 0;
+}
+
+static void start_retention(struct controller_command *c)
+{
+    c->retain.keeper = fleet_keeper_store(c->keeper);
+    c->retain.loop = c->service.loop;
+    c->retention = retention_start(&c->retain);
+}
+
 static const char *listen_address(const struct controller_command *c)
 {
     return args_text(c->args, FLAG_LISTEN, "127.0.0.1:6580");
@@ -226,6 +252,9 @@ static int start_api(struct controller_command *c, struct diag *d)
         .is_open = !token && !args_bool(c->args, FLAG_AUTH) && is_loopback(listen_address(c)),
         .cert_pem = c->cert_pem,
         .key_pem = c->key_pem,
+        .started_wall = clock_wall(),
+        .retain_nsec = c->retain.max_age_nsec,
+        .retain_bytes = c->retain.max_bytes,
     };
     int err = 0;
 
@@ -233,6 +262,8 @@ static int start_api(struct controller_command *c, struct diag *d)
         err = scale_new(c->args, c->nats_url, c->controller, c->service.loop, &c->scale, d);
     if (c->scale) {
         config.scale = scale_set;
+        config.wanted = scale_wanted;
+        config.provisioner = scale_name(c->scale);
         config.arg = c->scale;
     }
     if (err == 0)
@@ -279,6 +310,8 @@ static int start(struct controller_command *c, struct diag *d)
     config.url = c->url;
     service_bus(c->args, &config.bus);
     if (err == 0)
+        err = read_retention(c, d);
+    if (err == 0)
         err = read_tls(c, d);
     if (err == 0 && !args_is_set(c->args, FLAG_NATS))
         err = start_nats(c, &config.bus, d);
@@ -289,15 +322,44 @@ static int start(struct controller_command *c, struct diag *d)
         err = controller_start(&config, &c->controller, d);
     if (err == 0)
         err = open_store(c, d);
+    if (err == 0)
+        start_retention(c);
     return err ? err : start_api(c, d);
+}
+
+/* `gale controller backup FILE`: the store as it is now, while its controller runs or not. */
+static int back_up(const struct args *args)
+{
+    const char *file = args->positional_count == 2 ? args->positional[1] : NULL;
+    char *path = mem_printf("%s/gale.db", args_text(args, FLAG_DATA, "gale-data"));
+    const struct store_options options = {.read_only = true};
+    struct store *s = NULL;
+    struct diag d = DIAG_INIT;
+    int err = 0;
+
+    if (!file || strcmp(args->positional[0], "backup") != 0)
+        err = diag_set(&d, ERR_INVALID, "use it as: gale controller backup FILE [--data FOLDER]");
+    if (err == 0)
+        err = store_open(path, &options, &s, &d);
+    if (err == 0)
+        err = store_backup(s, file, &d);
+    store_close(s);
+    mem_free(path);
+    if (err)
+        return load_fail(EXIT_CODE_OTHER, &d);
+    diag_deinit(&d);
+    return 0;
 }
 
 int cmd_controller(const struct args *args)
 {
     struct controller_command c = {.service = {.on_stop = on_stop}, .args = args};
     struct diag d = DIAG_INIT;
-    int code = service_open(&c.service, args);
+    int code;
 
+    if (args->positional_count > 0)
+        return back_up(args);
+    code = service_open(&c.service, args);
     if (code)
         return code;
     timer_init(&c.look, look_at_users);
@@ -308,7 +370,9 @@ int cmd_controller(const struct args *args)
         service_run(&c.service);
     fleet_api_stop(c.api);
     scale_free(c.scale);
+    retention_stop(c.retention);
     fleet_keeper_close(c.keeper);
+    retention_free(c.retention);
     fleet_api_free(c.api);
     controller_free(c.controller);
     nats_server_stop(c.nats);

@@ -19,13 +19,16 @@ const struct command command_table[] = {
      cmd_archive},
     {"inspect", 'I', true, "SCRIPT", "print the options of a script",
      "Prints the options as JSON, after config file, environment and flags.\n", cmd_inspect},
-    {"controller", 'c', false, "", "run a fleet's controller",
+    {"controller", 'c', false, "[backup FILE]", "run a fleet's controller",
      "Plans and follows tests on a fleet of agents, and serves the REST API and the dashboard. It\n"
      "starts a nats-server of its own, with its data under --data, unless --nats names one.\n\n"
      "Examples:\n"
      "  gale controller\n"
      "  gale controller --listen 0.0.0.0:6580 --nats-listen 0.0.0.0:4222 --data /var/lib/gale\n"
-     "  gale controller --nats tls://nats.example:4222 --nats-credentials gale.creds\n",
+     "  gale controller --nats tls://nats.example:4222 --nats-credentials gale.creds\n"
+     "  gale controller --retain 30d --retain-size 10GB\n"
+     "  gale controller backup FILE --data /var/lib/gale    copies its store, while it runs or "
+     "not\n",
      cmd_controller},
     {"agent", 'a', false, "", "run one load generator of a fleet",
      "Enlists with the fleet's controller over NATS and runs what it is given. It only dials out:\n"

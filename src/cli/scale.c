@@ -219,3 +219,15 @@ void scale_free(struct scale *s)
     map_deinit(&s->wanted);
     mem_free(s);
 }
+
+int scale_wanted(void *scale, const char *region)
+{
+    const struct scale *s = scale;
+
+    return (int)(uintptr_t)map_get(&s->wanted, str_of(region)) - 1;
+}
+
+const char *scale_name(const struct scale *s)
+{
+    return s->provisioner->name;
+}

@@ -22,5 +22,8 @@ void scale_free(struct scale *s); /* ends the agents; NULL is allowed */
 
 /* From now on so many; an api/fleet_api.h scale hook. */
 int scale_set(void *scale, const char *region, unsigned agents, struct diag *d);
+/* How many somebody has asked for; -1: nobody has. */
+int scale_wanted(void *scale, const char *region);
+const char *scale_name(const struct scale *s); /* of the provisioner: "local", "ssh" */
 
 #endif

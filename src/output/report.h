@@ -51,6 +51,9 @@ void report_each_change(const struct report_input *in,
  * escaped. */
 void report_put_markdown(struct buf *out, const char *text);
 
+/* XML 1.0: markup is escaped, and control characters, which can't be said, become "?". */
+void report_put_xml(struct buf *out, const char *text);
+
 /* A statistic's value as the summary shows it. */
 void report_put_value(const struct report_input *in, const struct metric *metric, struct agg agg,
                       double value, struct buf *out);

@@ -4,8 +4,7 @@
 #include "metrics/totals.h"
 #include "output/report.h"
 
-/* XML 1.0: markup is escaped, and control characters, which can't be said, become "?". */
-static void put_text(struct buf *out, const char *text)
+void report_put_xml(struct buf *out, const char *text)
 {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
@@ -28,9 +27,9 @@ static void put_text(struct buf *out, const char *text)
 static void open_case(struct buf *out, const char *class_name, const char *name, double seconds)
 {
     buf_append_c(out, "    <testcase classname=\"");
-    put_text(out, class_name);
+    report_put_xml(out, class_name);
     buf_append_c(out, "\" name=\"");
-    put_text(out, name);
+    report_put_xml(out, name);
     buf_printf(out, "\" time=\"%.3f\"", seconds);
 }
 
@@ -41,7 +40,7 @@ static void put_threshold(const struct report_input *in, const struct threshold 
     summary_threshold_value(t, in->summary->unit, &value);
     open_case(out, report_metric_name(t), t->expr.source, 0);
     buf_append_c(out, t->ok ? ">\n      <system-out>" : ">\n      <failure message=\"");
-    put_text(out, value.data);
+    report_put_xml(out, value.data);
     buf_append_c(out, t->ok ? "</system-out>\n    </testcase>\n"
                             : "\" type=\"threshold\"/>\n    </testcase>\n");
     buf_deinit(&value);
@@ -62,7 +61,7 @@ static void put_run(const struct report_input *in, struct buf *out)
         return;
     }
     buf_append_c(out, ">\n      <error message=\"");
-    put_text(out, in->failure);
+    report_put_xml(out, in->failure);
     buf_printf(out, "\" type=\"exit code %d\"/>\n    </testcase>\n", in->exit_code);
 }
 
@@ -83,7 +82,7 @@ void report_junit(const struct report_input *in, struct buf *out)
     buf_append_c(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"gale\"");
     put_counts(in, failures, out);
     buf_append_c(out, "  <testsuite name=\"");
-    put_text(out, in->script);
+    report_put_xml(out, in->script);
     buf_append_char(out, '"');
     put_counts(in, failures, out);
     put_run(in, out);

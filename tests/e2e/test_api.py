@@ -72,22 +72,3 @@ def test_runs_outlive_the_controller(lab):
                          f"runs/{run}/logs?cursor=x": 400, "runs?limit=9999": 400,
                          f"tests/{test}/versions/9": 404, f"tests/{test}/versions/x": 404}.items():
         assert status_of(fleet, f"/api/v1/{path}") == status, path
-
-
-def test_a_killed_controller_loses_nothing(lab):
-    """Killed in the middle of a run: each request is in the store once."""
-    base = lab.shop()
-    fleet = lab.fleet().with_regions(us=1, eu=1)
-    proc = fleet.start(lab.file("loop.js", LOOP), "-e", f"BASE={base}", "--regions", "us,eu")
-    lab.closing.append(lambda: (proc.kill(), proc.communicate()))
-    run = fleet.wait_phase("running")
-    fleet.wait("some seconds in the store", lambda: status_of(
-        fleet, f"/api/v1/runs/{run}/series?metric=http_reqs") == 200)
-    fleet.restart()
-    fleet.wait("the end", lambda: fleet.get(f"/api/v1/runs/{run}")["phase"] == "ended", 40)
-    fleet.restart()  # at once: whether its end was stored yet or not
-    fleet.wait("the end", lambda: status_of(fleet, f"/api/v1/runs/{run}") == 200 and
-               fleet.get(f"/api/v1/runs/{run}")["phase"] == "ended", 40)
-    total = fleet.get(f"/api/v1/runs/{run}/export/summary")["metrics"]["http_reqs"]["count"]
-    fleet.wait("all of it", lambda: counted(fleet, run, "http_reqs") == total)
-    assert [r["id"] for r in fleet.get("/api/v1/runs")["items"]] == [run]

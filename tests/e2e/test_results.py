@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+import xml.etree.ElementTree
 
 SCRIPT = """
 import http from 'k6/http';
@@ -25,9 +26,9 @@ export default function () {
 
 
 def call(fleet, method, path, body=None, kind="application/json", headers=None):
-    """(status, the answer as JSON, or its text)."""
+    """(status, the answer as JSON, or its text). A path without a slash in front is the API's."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(f"{fleet.url}/api/v1/{path}", data, method=method,
+    request = urllib.request.Request(fleet.url + (path if path.startswith("/") else f"/api/v1/{path}"), data, method=method,
                                      headers={**({"Content-Type": kind} if data else {}), **(headers or {})})
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
@@ -103,6 +104,22 @@ def lists_are_right(fleet, run):
     assert 0 < sum(v or 0 for v in series["values"][0]) < 60
 
 
+def files_are_whole(fleet, run):
+    lines = [line.split(",") for line in get(fleet, f"runs/{run}/export/csv", step=600).splitlines()]
+    assert lines[0] == "second,region,metric,type,count,rate,avg,min,med,max,p90,p95,p99,value".split(",")
+    rows = {(r[2], r[1]): dict(zip(lines[0], r)) for r in lines[1:]}
+    assert sum(int(rows["http_reqs", region]["count"]) for region in ("us", "eu")) == 120
+    duration = rows["http_req_duration", "eu"]
+    assert float(duration["min"]) <= float(duration["p95"]) <= float(duration["max"]) and not duration["value"]
+    assert rows["vus", "us"]["type"] == "gauge" and rows["vus", "us"]["value"], rows["vus", "us"]
+    suites = xml.etree.ElementTree.fromstring(get(fleet, f"runs/{run}/export/junit"))
+    assert (suites.get("tests"), suites.get("failures")) == ("4", "1"), suites.attrib
+    (failure,) = suites.findall("./testsuite[@name='thresholds']/testcase/failure")
+    assert failure.get("message") == "rate is 0.5 ratio", failure.attrib
+    assert [c.find("system-out").text for c in suites.findall("./testsuite[@name='checks']/testcase")] == [
+        "60 passed, 0 failed", "0 passed, 60 failed"]
+
+
 def refusals_are_clear(fleet, run):
     for path, status, says in [
             (f"runs/{run}/urls?sort=size", 400, "sort"), (f"runs/{run}/urls?by=zone", 400, "by"),
@@ -110,7 +127,7 @@ def refusals_are_clear(fleet, run):
             (f"runs/{run}/logs?level=loud", 400, "level"), (f"runs/{run}/errors?from=5&to=5", 400, "to"),
             (f"runs/{run}/series?metric=http_reqs&tag=status", 400, "key:value"),
             (f"runs/{run}/compare", 400, "baseline"), (f"runs/{run}/compare?with=000000000000", 404, "000000000000"),
-            ("runs?label=x", 400, "label")] + [
+            ("runs?label=x", 400, "label"), (f"runs/{run}/export/pdf", 404, "pdf")] + [
             (f"runs/000000000000{what}", 404, "000000000000") for what in (
                 "", "/plan", "/urls", "/errors", "/checks", "/agents", "/thresholds", "/events", "/logs", "/summary")]:
         got, answer = call(fleet, "GET", path)
@@ -129,7 +146,7 @@ def test_results_of_a_run(lab):
     assert shown["totals"]["requests"] == 120 and shown["totals"]["failed"] == 0.5, shown
     assert (shown["totals"]["checks_passed"], shown["totals"]["thresholds_failed"]) == (60, 1)
     assert (shown["load"], shown["latency_metric"], shown["notes"]) == ("total", "http_req_duration", "")
-    everything = [tables_are_right, summary_is_right, lists_are_right, refusals_are_clear]
+    everything = [tables_are_right, summary_is_right, lists_are_right, files_are_whole, refusals_are_clear]
     for check in everything:
         check(fleet, run)
     second = fleet.gale(script, "-e", f"BASE={base}", "--regions", "us,eu")
