@@ -113,6 +113,8 @@ class Caller:
             body = json.loads(self.fill(json.dumps(body)))
         if name in ("deleteTest", "deleteRun"):  # those that ended, and nothing uses
             path = path.replace("{test}", "{made}")
+        if name == "makeReport":
+            path = path.replace("{format}", "markdown")
         answer = self.api.call(method, self.fill(path + QUERIES.get(name, "")), body, headers)
         check_answer(operation, answer)
         made = {"createTest": "made", "createRun": "new", "createShare": "share",
