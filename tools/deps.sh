@@ -15,7 +15,7 @@ test=(openssl esbuild protobuf-compiler libprotobuf-dev python3-grpcio python3-p
     openssh-client openssh-server victoria-metrics influxdb collectd-core chai libjs-lodash
     libjs-handlebars libfaketime iproute2 chromium python3-yaml python3-jsonschema)
 lint=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev python3-yaml python3-jsonschema)
-bench=(wrk nghttp2-client nginx-light)
+bench=(wrk nghttp2-client nginx-light chromium)
 
 missing=()
 for group in "${@:-build}"; do

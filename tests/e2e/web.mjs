@@ -131,6 +131,20 @@ await button('Everything').click();
 await page.getByRole('checkbox', { name: 'eu-central-1' }).check();
 await isSound('stopped run');
 
+/* --- a link for anybody --- */
+
+await button('Share').click();
+await button('Make it').click();
+const link = await page.getByRole('textbox', { name: 'For anybody who has it' }).inputValue();
+assert.match(link, /#share=./);
+const guest = await browser.newContext();
+const theirs = await guest.newPage();
+await theirs.goto(link);
+await theirs.getByRole('heading', { name: 'Three regions' }).waitFor();
+assert(!theirs.url().includes('share'), 'the token stays in the address');
+await guest.close();
+await button('Close').click();
+
 /* --- the report, opened from disk --- */
 
 await page.getByText('Download').click();

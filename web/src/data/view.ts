@@ -58,5 +58,5 @@ export function useRegions(all: string[]): [string[], (chosen: string[]) => void
       next.forEach((r) => params.append('region', r));
     });
   };
-  return [chosen.length ? known : all.slice(0, MOST_REGIONS), choose];
+  return [known.length ? known : all.slice(0, MOST_REGIONS), choose];
 }
