@@ -55,8 +55,10 @@ function useTrends(runs: Run[]): Record<string, Trend | undefined> {
 const FEW_REGIONS = 3;
 
 function regionsText({ regions }: Run): string {
-  const names = regions.slice(0, FEW_REGIONS).map((r) => regionLabel(r.region, r.is_emulated)).join(', ');
-  return regions.length > FEW_REGIONS ? `${names} and ${regions.length - FEW_REGIONS} more` : names;
+  const areAllEmulated = regions.length > 1 && regions.every((r) => r.is_emulated);
+  const names = regions.slice(0, FEW_REGIONS).map((r) => regionLabel(r.region, r.is_emulated && !areAllEmulated)).join(', ');
+  const more = regions.length > FEW_REGIONS ? ` and ${regions.length - FEW_REGIONS} more` : '';
+  return names + more + (areAllEmulated ? ' (all emulated)' : '');
 }
 
 interface RunsTableProps { runs: Run[]; trends: Record<string, Trend | undefined>; chosen: string[]; onToggle: (id: string) => void }
@@ -65,6 +67,7 @@ function RunsTable({ runs, trends, chosen, onToggle }: RunsTableProps) {
   const columns: Column<Run>[] = [
     { title: 'Compare', cell: (r) => <input type="checkbox" aria-label={`Compare ${r.name || r.id} of ${date(r.created_at)}`} checked={chosen.includes(r.id)} onChange={() => onToggle(r.id)} /> },
     { title: 'Run', cell: (r) => <a class="long" href={`/runs/${r.id}`}>{r.name || r.id}</a>, order: (r) => r.name },
+    { title: 'Begun', cell: (r) => date(r.created_at), order: (r) => r.created_at },
     { title: 'Status', cell: (r) => <Status run={r} />, order: (r) => r.result ?? r.phase },
     { title: 'Thresholds', cell: (r) => (r.totals ? <Verdicts passed={r.totals.thresholds_passed} failed={r.totals.thresholds_failed} /> : '–'),
       order: (r) => r.totals?.thresholds_failed ?? null },
@@ -72,10 +75,9 @@ function RunsTable({ runs, trends, chosen, onToggle }: RunsTableProps) {
     { title: 'Trend', cell: (r) => (trends[r.test?.id] ? <a href={`/?test=${r.test.id}`}><Sparkline trend={trends[r.test.id]!} now={r.id} /></a> : '') },
     { title: 'Requests', isNumber: true, cell: (r) => number(r.totals?.requests), order: (r) => r.totals?.requests ?? null },
     { title: 'Failed', isNumber: true, cell: (r) => percent(r.totals?.failed), order: (r) => r.totals?.failed ?? null },
-    { title: 'Regions', cell: (r) => <span class="long">{regionsText(r)}</span>, order: regionsText },
     { title: 'VUs', isNumber: true, cell: (r) => number(r.max_vus), order: (r) => r.max_vus },
     { title: 'Time', isNumber: true, cell: (r) => clock(r.elapsed_seconds), order: (r) => r.elapsed_seconds },
-    { title: 'Begun', cell: (r) => date(r.created_at), order: (r) => r.created_at },
+    { title: 'Regions', cell: (r) => <span class="long regions">{regionsText(r)}</span>, order: regionsText },
   ];
   return <Table label="Runs" columns={columns} rows={runs} rowKey={(r) => r.id} />;
 }
