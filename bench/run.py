@@ -170,6 +170,28 @@ def http(target):
 
 
 @case
+def traces(target):
+    """what trace contexts, exemplars and spans add to the CPU time of a request"""
+    context = ["--trace-propagation", "w3c,sampling=0"]
+    collector = f"otel={target.plain}none,proto=http"  # it refuses them: they are made and sent all the same
+    modes = {
+        "off": [],
+        "contexts": context,
+        "exemplars": ["--summary-exemplars"],
+        "both": [*context, "--summary-exemplars"],
+        "spans": ["--trace-propagation", "w3c", "--traces-output", collector],
+    }
+    best = dict.fromkeys(modes, 1e9)
+    for _ in range(5):
+        for name, flags in modes.items():
+            metrics, cpu, _, _, _ = gale("get.js", target.plain, "-u", "64", "-d", "3s", *flags)
+            best[name] = min(best[name], cpu / metrics["http_reqs"]["count"] * 1e6)
+    show("traces", f"{best['off']:.2f} µs CPU a request; " + ", ".join(
+        f"{name} {best[name] - best['off']:+.2f}" for name in modes if name != "off"),
+         **{f"{name}_cpu_us": value for name, value in best.items()})
+
+
+@case
 def https(target):
     """the same over TLS 1.3 (HTTP/1.1 on both sides)"""
     throughput("https", target.tls)

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -58,24 +57,42 @@ static struct http_header field(struct str name, const char *value)
     return (struct http_header){name, str_of(value)};
 }
 
+/* snprintf would be most of what a context costs. */
+static void put_hex(char to[16], uint64_t value)
+{
+    for (int i = 15; i >= 0; i--, value >>= 4)
+        to[i] = "0123456789abcdef"[value & 15];
+}
+
+static const char *ids_text(struct arena *arena, const char *begin, const struct trace_context *c,
+                            char between, const char *end)
+{
+    size_t before = strlen(begin);
+    char *text = arena_alloc(arena, before + 49 + strlen(end) + 1);
+
+    memcpy(text, begin, before);
+    put_hex(text + before, c->trace[0]);
+    put_hex(text + before + 16, c->trace[1]);
+    text[before + 32] = between;
+    put_hex(text + before + 33, c->span);
+    memcpy(text + before + 49, end, strlen(end) + 1);
+    return text;
+}
+
 static size_t put_fields(const struct tracer *t, const struct trace_context *c, struct arena *arena,
                          struct http_header *out)
 {
-    char id[TRACE_ID_TEXT];
-
-    trace_id_text(c, id);
     switch (t->format) {
     case TRACE_W3C:
-        out[0] = field(STR("traceparent"),
-                       arena_printf(arena, "00-%s-%016" PRIx64 "-0%d", id, c->span, c->sampled));
+        out[0] =
+            field(STR("traceparent"), ids_text(arena, "00-", c, '-', c->sampled ? "-01" : "-00"));
         return 1;
     case TRACE_B3:
-        out[0] =
-            field(STR("b3"), arena_printf(arena, "%s-%016" PRIx64 "-%d", id, c->span, c->sampled));
+        out[0] = field(STR("b3"), ids_text(arena, "", c, '-', c->sampled ? "-1" : "-0"));
         return 1;
     case TRACE_JAEGER:
-        out[0] = field(STR("uber-trace-id"),
-                       arena_printf(arena, "%s:%016" PRIx64 ":0:%d", id, c->span, c->sampled));
+        out[0] =
+            field(STR("uber-trace-id"), ids_text(arena, "", c, ':', c->sampled ? ":0:1" : ":0:0"));
         return 1;
     case TRACE_DATADOG: /* decimal, and the upper half apart */
         out[0] = field(STR("x-datadog-trace-id"), arena_printf(arena, "%" PRIu64, c->trace[1]));
@@ -208,5 +225,7 @@ void tracer_attach(struct tracer *t, struct arena *arena, const struct http_head
 
 void trace_id_text(const struct trace_context *c, char out[TRACE_ID_TEXT])
 {
-    snprintf(out, TRACE_ID_TEXT, "%016" PRIx64 "%016" PRIx64, c->trace[0], c->trace[1]);
+    put_hex(out, c->trace[0]);
+    put_hex(out + 16, c->trace[1]);
+    out[32] = '\0';
 }
