@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE = ROOT / "docs/api/openapi.yaml"
 ROUTES = ROOT / "src/api/routes.def"
 ROUTE = re.compile(r'^ROUTE\((\w+), "([^"]+)", (\w+), (\w+), ([^,]+), (\w+)\)$', re.M)
-MAY_BE_MISSING = True  # operations without a route; to become False when there are none
+TO_BE_MADE = {"scaleRun"}  # operations of the contract that have no route yet
 METHODS = ("get", "put", "post", "patch", "delete")
 ROLES = ("none", "viewer", "runner", "admin")
 
@@ -206,10 +206,11 @@ def check_routes(document):
     lines = [line for line in text.splitlines() if line.startswith("ROUTE(")]
     if len(lines) != len(seen):
         broken.append(f"routes.def: {len(lines)} routes of {len(seen)} operations: each once, on a line")
-    missing = sorted(set(wanted) - seen)
-    if missing and not MAY_BE_MISSING:
-        broken.append("routes.def: has no " + ", ".join(missing))
-    return broken, missing
+    missing = set(wanted) - seen
+    if missing != TO_BE_MADE:
+        broken.append("routes.def: these have no route, or have one now: "
+                      + ", ".join(sorted(missing ^ TO_BE_MADE)))
+    return broken, sorted(missing)
 
 
 def main():

@@ -89,7 +89,7 @@ def check_answer(operation, answer):
     elif "x-events" in media:
         check_events(answer.body.decode(), media["x-events"], where)
     else:
-        assert answer.body, where
+        assert answer.body or name == "makeReport", where  # nothing to annotate is said by nothing
 
 
 class Caller:
@@ -113,8 +113,6 @@ class Caller:
             body = json.loads(self.fill(json.dumps(body)))
         if name in ("deleteTest", "deleteRun"):  # those that ended, and nothing uses
             path = path.replace("{test}", "{made}")
-        if name == "makeReport":
-            path = path.replace("{format}", "markdown")
         answer = self.api.call(method, self.fill(path + QUERIES.get(name, "")), body, headers)
         check_answer(operation, answer)
         made = {"createTest": "made", "createRun": "new", "createShare": "share",
@@ -136,7 +134,7 @@ def test_every_operation(lab):
     runs = fleet.wait("the run", lambda: api.get("/api/v1/runs").json["items"])
     tests = fleet.wait("its test", lambda: api.get("/api/v1/tests").json["items"])
     caller = Caller(api, {"run": runs[0]["id"], "test": tests[0]["id"], "version": "1",
-                          "format": "json", "region": "us", "agent": "us-1", "secret": "chosen"})
+                          "region": "us", "agent": "us-1", "secret": "chosen"})
     routed = set(ROUTED.findall((ROOT / "src/api/routes.def").read_text()))
     todo = [o for o in operations(contract()) if o[2]["operationId"] in routed]
     order = {"createTest": -2, "createToken": -1, "createShare": -1, "setBaseline": -1}
@@ -144,7 +142,7 @@ def test_every_operation(lab):
                              if o[2]["operationId"] in LAST else order.get(o[2]["operationId"], 0)))
     check_share(api, url, runs[0]["id"])
     broken = []
-    for method, path, operation in todo:
+    for method, path, operation in (each for o in todo for each in by_format(*o)):
         if operation["operationId"] in NEEDS_REST:
             wait_for_the_end(fleet, api)
         try:
@@ -153,6 +151,16 @@ def test_every_operation(lab):
             broken.append(str(e))
     assert not broken, "\n".join(broken)
     check_metrics(api.get("/metrics").body.decode())
+
+
+def by_format(method, path, operation):
+    """One for each format that the path may end with."""
+    if not path.endswith("{format}"):
+        yield method, path, operation
+        return
+    parameters = contract()["paths"][path.removeprefix("/api/v1")]["parameters"]
+    for name in next(p for p in parameters if p.get("name") == "format")["schema"]["enum"]:
+        yield method, path.replace("{format}", name), operation
 
 
 def wait_for_the_end(fleet, api):
