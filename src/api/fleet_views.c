@@ -3,12 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/measured_views.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fleet/collector.h"
 #include "fleet/conductor.h"
-#include "metrics/threshold.h"
-#include "metrics/totals.h"
 
 enum { SERIES_SECONDS = 3600 }; /* what the collector keeps */
 
@@ -246,71 +245,14 @@ json_t *view_log(const struct fleet_run *r, const struct fleet_log *l)
                      l->text, "vu", "iteration", "left_out", 0);
 }
 
-const char *view_unit(enum metric_type type, enum metric_contains contains, struct agg agg)
-{
-    if (type == METRIC_RATE)
-        return agg.kind == AGG_COUNT ? "count" : "ratio";
-    if (agg.kind == AGG_COUNT && type == METRIC_TREND)
-        return "count";
-    if (contains == METRIC_TIME)
-        return "ms";
-    if (contains == METRIC_DATA)
-        return agg.kind == AGG_RATE ? "bytes_per_second" : "bytes";
-    if (type == METRIC_COUNTER)
-        return agg.kind == AGG_RATE ? "per_second" : "count";
-    return "none";
-}
-
-static json_t *seconds_or_null(int64_t nsec)
-{
-    return nsec > 0 ? json_real(nsec_to_sec(nsec)) : json_null();
-}
-
-static json_t *threshold_json(const struct fleet_run *r, const struct threshold *t)
-{
-    const json_t *asked = json_object_get(fleet_run_extra(r), "spec");
-    const char *name = t->submetric ? t->submetric->full_name : t->metric->metric.name.ptr;
-    const struct sink *sink = t->submetric ? &t->submetric->sink : &t->metric->sink;
-    bool of_run = json_object_get(json_object_get(asked, "thresholds"), name) != NULL;
-
-    return json_pack(
-        "{s:s, s:s, s:b, s:o, s:s, s:s, s:b, s:f, s:o, s:o, s:o}", "metric", name, "expression",
-        t->expr.source, "ok", (int)t->ok, "value",
-        sink->is_empty ? json_null() : json_real(t->last_value), "unit",
-        view_unit(t->metric->metric.type, t->metric->metric.contains, t->expr.agg), "source",
-        of_run ? "run" : "script", "abort_on_fail", (int)t->abort_on_fail, "delay_abort_seconds",
-        nsec_to_sec(t->delay_abort_nsec), "window_seconds", seconds_or_null(t->window_nsec),
-        "for_seconds", seconds_or_null(t->for_nsec), "crossed_at_second",
-        t->failed_nsec >= 0 ? json_integer(t->failed_nsec / NSEC_PER_SEC) : json_null());
-}
-
 json_t *view_thresholds(const struct fleet_run *r)
 {
-    const struct threshold_set *set = fleet_run_thresholds(r);
-    json_t *items = json_array();
+    const json_t *asked = json_object_get(fleet_run_extra(r), "spec");
 
-    for (int ok = 0; ok <= 1; ok++) {
-        for (size_t i = 0; i < set->count; i++) {
-            if (set->list[i]->ok == (ok == 1))
-                json_array_append_new(items, threshold_json(r, set->list[i]));
-        }
-    }
-    return json_pack("{s:o}", "items", items);
+    return view_threshold_set(fleet_run_thresholds(r), json_object_get(asked, "thresholds"));
 }
 
 /* --- numbers -------------------------------------------------------------------------------- */
-
-static json_t *values_json(const struct second_numbers *v)
-{
-    bool any = v->http_reqs > 0;
-
-    return json_pack(
-        "{s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:f, s:f, s:f}", "vus", v->vus, "rps", v->http_reqs,
-        "iterations", v->iterations, "p50", any ? json_real(v->p50) : json_null(), "p95",
-        any ? json_real(v->p95) : json_null(), "p99", any ? json_real(v->p99) : json_null(),
-        "failed", any ? json_real(v->failed) : json_null(), "dropped", v->dropped_iterations,
-        "data_received", 0.0, "data_sent", 0.0);
-}
 
 json_t *view_window(const struct fleet_run *r, int64_t second, bool is_late)
 {
@@ -322,34 +264,21 @@ json_t *view_window(const struct fleet_run *r, int64_t second, bool is_late)
 
     for (size_t i = 0; i < count; i++) {
         if (collector_numbers(c, names[i], second, &numbers))
-            json_object_set_new(regions, names[i], values_json(&numbers));
+            json_object_set_new(regions, names[i], view_values(&numbers));
     }
     if (!collector_numbers(c, NULL, second, &numbers))
         numbers = (struct second_numbers){0};
     return json_pack("{s:I, s:b, s:o, s:o}", "t", (json_int_t)second, "is_late", (int)is_late,
-                     "overall", values_json(&numbers), "regions", regions);
+                     "overall", view_values(&numbers), "regions", regions);
 }
 
-/* Appends a second's values to the columns; what is not known is null. */
+/* What is not known is null. */
 static void add_row(json_t *columns, const struct collector *c, const char *region, int64_t second)
 {
     struct second_numbers numbers = {0};
     bool known = collector_numbers(c, region, second, &numbers);
-    json_t *values = values_json(&numbers);
-    const char *key;
-    json_t *value;
 
-    json_object_foreach(values, key, value)
-    {
-        json_t *column = json_object_get(columns, key);
-
-        if (!column) {
-            column = json_array();
-            json_object_set_new(columns, key, column);
-        }
-        json_array_append(column, known ? value : json_null());
-    }
-    json_decref(values);
+    view_add_row(columns, known ? &numbers : NULL);
 }
 
 json_t *view_series(const struct fleet_run *r)

@@ -5,13 +5,13 @@
 #include <jansson.h>
 
 #include "fleet/controller.h"
-#include "metrics/sink.h"
 
 json_t *view_time(int64_t wall_nsec); /* RFC 3339; 0 gives null */
 json_t *view_agent(const struct controller *c, const struct agent_view *a);
 json_t *view_regions(const struct controller *c); /* those with agents, by name */
 /* Adds a region without agents, unless it is there; sets what a cloud's region is called. */
 json_t *view_region_of(json_t *regions, const char *name);
+json_t *view_links(const char *run);         /* of a Run */
 json_t *view_run(const struct fleet_run *r); /* run_view.c */
 json_t *view_env(const json_t *env);         /* with *** for what looks secret */
 json_t *view_event(const struct fleet_run *r, const struct fleet_event *e);
@@ -20,8 +20,6 @@ json_t *view_window(const struct fleet_run *r, int64_t second, bool is_late);
 /* LiveSeries: each second up to the last that is complete, as far back as the collector keeps. */
 json_t *view_series(const struct fleet_run *r);
 json_t *view_thresholds(const struct fleet_run *r); /* {"items": [...]}, failed ones first */
-/* What a metric's aggregate is measured in: "ms", "ratio", ... */
-const char *view_unit(enum metric_type type, enum metric_contains contains, struct agg agg);
 
 /* --- plan_view.c ---------------------------------------------------------------------------- */
 

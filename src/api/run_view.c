@@ -2,13 +2,13 @@
 #include <string.h>
 
 #include "api/fleet_views.h"
+#include "api/measured_views.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/run.h"
 #include "engine/scenario.h"
 #include "fleet/collector.h"
 #include "fleet/conductor.h"
-#include "metrics/threshold.h"
 #include "metrics/totals.h"
 
 /* --- what happened -------------------------------------------------------------------------- */
@@ -141,88 +141,6 @@ static json_t *windows_of(const struct fleet_run *r)
                      (json_int_t)counts.poison);
 }
 
-static const struct sink *sink_of(const struct totals *t, const char *name)
-{
-    const struct metric_total *m = totals_find(t, str_of(name));
-
-    return m && !m->sink.is_empty ? &m->sink : NULL;
-}
-
-static double number_of(const struct totals *t, const char *name, enum agg_kind kind, double p,
-                        double seconds)
-{
-    const struct sink *sink = sink_of(t, name);
-
-    return sink ? sink_aggregate(sink, (struct agg){kind, p}, seconds) : 0;
-}
-
-static json_t *number_or_null(const struct totals *t, const char *name, enum agg_kind kind,
-                              double p)
-{
-    return sink_of(t, name) ? json_real(number_of(t, name, kind, p, 0)) : json_null();
-}
-
-/* What latency means for this script: requests, else calls, else iterations. */
-static const char *latency_of(const struct totals *t)
-{
-    static const char *const names[] = {"grpc_req_duration", "ws_session_duration",
-                                        "iteration_duration"};
-
-    if (sink_of(t, "http_req_duration"))
-        return "http_req_duration";
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        if (sink_of(t, names[i]))
-            return names[i];
-    }
-    return "http_req_duration";
-}
-
-static void count_checks(const struct totals *t, json_int_t *passes, json_int_t *fails)
-{
-    for (size_t i = 0; i < t->checks.count; i++) {
-        *passes += (json_int_t)t->checks.checks[i]->passes;
-        *fails += (json_int_t)t->checks.checks[i]->fails;
-    }
-}
-
-static json_int_t count_failed(const struct threshold_set *set)
-{
-    json_int_t failed = 0;
-
-    for (size_t i = 0; i < set->count; i++)
-        failed += !set->list[i]->ok;
-    return failed;
-}
-
-static json_t *totals_of(const struct fleet_run *r, const char *latency)
-{
-    const struct totals *t = collector_totals(fleet_run_collector(r));
-    const struct threshold_set *set = fleet_run_thresholds(r);
-    const struct sink *vus = sink_of(t, "vus");
-    double seconds = nsec_to_sec(fleet_run_duration(r, clock_wall()));
-    json_int_t passes = 0;
-    json_int_t fails = 0;
-    json_int_t failed = count_failed(set);
-
-    if (!fleet_run_started_wall(r))
-        return json_null();
-    count_checks(t, &passes, &fails);
-    return json_pack(
-        "{s:I, s:I, s:f, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:f, s:f}", "vus",
-        (json_int_t)(!vus                   ? 0
-                     : fleet_run_is_over(r) ? vus->gauge.max
-                                            : vus->gauge.value),
-        "requests", (json_int_t)number_of(t, "http_reqs", AGG_COUNT, 0, 0), "rps",
-        number_of(t, "http_reqs", AGG_RATE, 0, seconds), "iterations",
-        (json_int_t)number_of(t, "iterations", AGG_COUNT, 0, 0), "failed",
-        number_or_null(t, "http_req_failed", AGG_RATE, 0), "p50",
-        number_or_null(t, latency, AGG_P, 50), "p95", number_or_null(t, latency, AGG_P, 95), "p99",
-        number_or_null(t, latency, AGG_P, 99), "checks_passed", passes, "checks_failed", fails,
-        "thresholds_passed", (json_int_t)set->count - failed, "thresholds_failed", failed,
-        "data_received", number_of(t, "data_received", AGG_COUNT, 0, 0), "data_sent",
-        number_of(t, "data_sent", AGG_COUNT, 0, 0));
-}
-
 /* --- what was asked for --------------------------------------------------------------------- */
 
 static bool holds(const char *name, const char *word)
@@ -285,11 +203,11 @@ static void add_asked(json_t *run, const struct fleet_run *r)
         json_object_set(run, "test", json_object_get(extra, "test"));
 }
 
-static json_t *links_of(const struct fleet_run *r)
+json_t *view_links(const char *id)
 {
-    char *self = mem_printf("/api/v1/runs/%s", fleet_run_id(r));
+    char *self = mem_printf("/api/v1/runs/%s", id);
     char *live = mem_printf("%s/live", self);
-    char *web = mem_printf("/runs/%s", fleet_run_id(r));
+    char *web = mem_printf("/runs/%s", id);
     json_t *links = json_pack("{s:s, s:s, s:s}", "self", self, "live", live, "page", web);
 
     mem_free(self);
@@ -301,7 +219,8 @@ static json_t *links_of(const struct fleet_run *r)
 json_t *view_run(const struct fleet_run *r)
 {
     bool over = fleet_run_is_over(r);
-    const char *latency = latency_of(collector_totals(fleet_run_collector(r)));
+    const struct totals *totals = collector_totals(fleet_run_collector(r));
+    double seconds = nsec_to_sec(fleet_run_duration(r, clock_wall()));
     struct conductor_outcome o;
     json_t *run;
 
@@ -312,12 +231,13 @@ json_t *view_run(const struct fleet_run *r)
         over ? json_string(result_of(&o)) : json_null(), "exit_code",
         over ? json_integer(o.exit_code) : json_null(), "stop", stop_of(r, &o), "created_at",
         view_time(fleet_run_created_wall(r)), "started_at", view_time(fleet_run_started_wall(r)),
-        "ended_at", view_time(fleet_run_ended_wall(r)), "elapsed_seconds",
-        nsec_to_sec(fleet_run_duration(r, clock_wall())), "duration_seconds",
-        nsec_to_sec(fleet_run_planned_duration(r)), "max_vus",
+        "ended_at", view_time(fleet_run_ended_wall(r)), "elapsed_seconds", seconds,
+        "duration_seconds", nsec_to_sec(fleet_run_planned_duration(r)), "max_vus",
         (json_int_t)fleet_run_plan(r)->load.vus, "is_baseline", 0, "regions", regions_of(r),
-        "latency_metric", latency, "totals", totals_of(r, latency), "windows", windows_of(r),
-        "links", links_of(r));
+        "latency_metric", view_latency_metric(totals), "totals",
+        fleet_run_started_wall(r) ? view_totals(totals, fleet_run_thresholds(r), seconds, over)
+                                  : json_null(),
+        "windows", windows_of(r), "links", view_links(fleet_run_id(r)));
     add_asked(run, r);
     return run;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/fleet_views.h"
+#include "api/measured_views.h"
 #include "api/result_views.h"
 #include "api/stored_internal.h"
 #include "base/err.h"

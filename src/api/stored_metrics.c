@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/fleet_views.h"
+#include "api/measured_views.h"
 #include "api/stored_internal.h"
 #include "base/err.h"
 #include "store/series.h"
