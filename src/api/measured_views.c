@@ -1,6 +1,7 @@
 #include "api/measured_views.h"
 
 #include "base/clock.h"
+#include "engine/run.h"
 #include "fleet/timeline.h"
 #include "metrics/threshold.h"
 #include "metrics/totals.h"
@@ -92,6 +93,17 @@ void view_add_row(json_t *columns, const struct second_numbers *v)
 }
 
 /* --- in all --------------------------------------------------------------------------------- */
+
+const char *view_result(int exit_code, enum run_abort_reason reason)
+{
+    if (exit_code == EXIT_CODE_OK)
+        return "passed";
+    if (exit_code == EXIT_CODE_THRESHOLDS || exit_code == EXIT_CODE_MARKED_FAILED)
+        return "failed";
+    return reason == RUN_ABORT_SIGNAL || reason == RUN_ABORT_REST || reason == RUN_ABORT_SCRIPT
+               ? "aborted"
+               : "error";
+}
 
 static const struct sink *sink_of(const struct totals *t, const char *name)
 {

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "engine/run_state.h"
 #include "metrics/metric.h"
 #include "metrics/sink.h"
 
@@ -24,6 +25,8 @@ json_t *view_values(const struct second_numbers *v); /* LiveValues */
 /* Appends a second to LiveColumns; NULL: nothing is known of it. */
 void view_add_row(json_t *columns, const struct second_numbers *v);
 
+/* The result of a Run: "passed", "failed", "aborted" or "error". */
+const char *view_result(int exit_code, enum run_abort_reason reason);
 /* What latency means for the script: requests, else calls, else iterations. */
 const char *view_latency_metric(const struct totals *t);
 /* The totals of a Run. `seconds`: what rates are per. */

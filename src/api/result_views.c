@@ -4,12 +4,13 @@
 
 #include "api/fleet_views.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "store/journal.h"
 #include "store/run.h"
 
 static json_t *text_of(struct str s)
 {
-    return json_stringn(s.ptr ? s.ptr : "", s.len);
+    return json_stringn_nocheck(s.ptr ? s.ptr : "", s.len); /* a script's: any bytes */
 }
 
 static json_t *text_or_null(const char *text)
@@ -29,6 +30,15 @@ static json_t *second_or_null(int64_t second)
 
 /* --- tables --------------------------------------------------------------------------------- */
 
+static json_t *path_of(const struct store_check_row *c)
+{
+    char *path = mem_printf("%.*s::%.*s", STR_ARG(c->group), STR_ARG(c->name));
+    json_t *json = json_string_nocheck(path);
+
+    mem_free(path);
+    return json;
+}
+
 static json_t *check_json(const struct store_check_row *c)
 {
     json_t *regions = json_object();
@@ -41,9 +51,8 @@ static json_t *check_json(const struct store_check_row *c)
                                        (json_int_t)r->fails));
     }
     return json_pack("{s:o, s:o, s:o, s:I, s:I, s:o}", "name", text_of(c->name), "group",
-                     text_of(c->group), "path",
-                     json_sprintf("%.*s::%.*s", STR_ARG(c->group), STR_ARG(c->name)), "passes",
-                     (json_int_t)c->passes, "fails", (json_int_t)c->fails, "regions", regions);
+                     text_of(c->group), "path", path_of(c), "passes", (json_int_t)c->passes,
+                     "fails", (json_int_t)c->fails, "regions", regions);
 }
 
 json_t *view_checks(const struct store_checks *checks, size_t limit)

@@ -25,18 +25,6 @@ static const char *phase_of(const struct fleet_run *r)
     return fleet_run_is_over(r) ? "ended" : names[conductor_phase(fleet_run_conductor(r))];
 }
 
-static const char *result_of(const struct conductor_outcome *o)
-{
-    if (o->exit_code == EXIT_CODE_OK)
-        return "passed";
-    if (o->exit_code == EXIT_CODE_THRESHOLDS || o->exit_code == EXIT_CODE_MARKED_FAILED)
-        return "failed";
-    return o->reason == RUN_ABORT_SIGNAL || o->reason == RUN_ABORT_REST ||
-                   o->reason == RUN_ABORT_SCRIPT
-               ? "aborted"
-               : "error";
-}
-
 /* Whoever asked for it is in the run's notes (`stopped_by`). */
 static json_t *stop_of(const struct fleet_run *r, const struct conductor_outcome *o)
 {
@@ -228,7 +216,7 @@ json_t *view_run(const struct fleet_run *r)
     run = json_pack(
         "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:I, s:b, s:o, s:s, s:o, s:o, s:o}",
         "id", fleet_run_id(r), "phase", phase_of(r), "result",
-        over ? json_string(result_of(&o)) : json_null(), "exit_code",
+        over ? json_string(view_result(o.exit_code, o.reason)) : json_null(), "exit_code",
         over ? json_integer(o.exit_code) : json_null(), "stop", stop_of(r, &o), "created_at",
         view_time(fleet_run_created_wall(r)), "started_at", view_time(fleet_run_started_wall(r)),
         "ended_at", view_time(fleet_run_ended_wall(r)), "elapsed_seconds", seconds,

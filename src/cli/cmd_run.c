@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/command.h"
+#include "cli/local_run.h"
 #include "cli/progress.h"
 #include "cli/rest.h"
 #include "cli/run_fleet.h"
@@ -108,11 +109,27 @@ static double second_p95(const struct run_tick *tick)
     return p95;
 }
 
+static void judge(struct session *s)
+{
+    int64_t run_nsec = run_state_duration(run_get_state(s->run), clock_now());
+    struct threshold_verdict verdict = threshold_evaluate(&s->thresholds, run_nsec, false);
+
+    if (verdict.abort)
+        run_abort(s->run, RUN_ABORT_THRESHOLD, NULL);
+}
+
+static void on_phase(void *arg, enum run_phase phase)
+{
+    struct session *s = arg;
+
+    if (s->local)
+        local_run_phase(s->local, phase);
+}
+
 static void on_tick(void *arg, struct run_tick *tick)
 {
     struct session *s = arg;
-    struct threshold_verdict verdict;
-    int64_t run_nsec;
+    int64_t second = s->local ? local_run_second(s->local, tick->second) : tick->second - 1;
 
     if (s->scrape && !tick->is_last) {
         scrape_tick(s->scrape, tick->second - 1); /* that ends now */
@@ -123,8 +140,7 @@ static void on_tick(void *arg, struct run_tick *tick)
             continue;
         totals_merge(s->totals, tick->windows[i], tick->second);
         if (s->exemplars)
-            exemplars_take(s->exemplars, tick->windows[i],
-                           tick->second > 0 ? tick->second - 1 : -1);
+            exemplars_take(s->exemplars, tick->windows[i], second);
         for (size_t j = 0; j < s->output_count; j++)
             s->outputs[j]->ops->window(s->outputs[j], tick->windows[i]);
     }
@@ -132,12 +148,10 @@ static void on_tick(void *arg, struct run_tick *tick)
         if (s->outputs[j]->ops->tick)
             s->outputs[j]->ops->tick(s->outputs[j], clock_wall());
     }
-    if (tick->is_last || s->thresholds.count == 0)
-        return;
-    run_nsec = run_state_duration(run_get_state(s->run), clock_now());
-    verdict = threshold_evaluate(&s->thresholds, run_nsec, false);
-    if (verdict.abort)
-        run_abort(s->run, RUN_ABORT_THRESHOLD, NULL);
+    if (!tick->is_last && s->thresholds.count > 0)
+        judge(s);
+    if (s->local)
+        local_run_tick(s->local, tick);
 }
 
 static char *describe_outputs(const struct session *s)
@@ -162,6 +176,16 @@ static int check_load(const struct session *s, struct diag *d)
     return network_check_load(&s->network, run_max_vus(s->run), load.rate * share, d);
 }
 
+/* What a report needs. 0, or an exit code after a message. */
+static int make_local(struct session *s)
+{
+    struct diag d = DIAG_INIT;
+
+    if (!args_is_set(s->args, FLAG_REPORT) || local_run_new(s, &s->local, &d) == 0)
+        return 0;
+    return load_fail(EXIT_CODE_OTHER, &d);
+}
+
 /* 0, or an exit code after a message. */
 static int make_run(struct session *s)
 {
@@ -172,7 +196,7 @@ static int make_run(struct session *s)
         .keep_samples = s->needs_samples,
         .keep_spans = s->needs_spans,
         .keep_exemplars = s->exemplars != NULL,
-        .hooks = {.arg = s, .tick = on_tick},
+        .hooks = {.arg = s, .phase = on_phase, .tick = on_tick},
     };
     const char *address = args_text(s->args, FLAG_ADDRESS, "");
     struct diag d = DIAG_INIT;
@@ -226,6 +250,7 @@ static void linger(struct session *s)
 static void tear_down(struct session *s)
 {
     rest_stop(s->rest);
+    local_run_free(s->local);
     if (s->run && !run_free(s->run))
         _exit(s->exit_code); /* a worker is still in a script: leave its memory alone */
     if (s->runner)
@@ -264,6 +289,8 @@ int cmd_run(const struct args *args)
         code = open_loop(&s);
     if (code == 0)
         code = session_set_up(&s);
+    if (code == 0)
+        code = make_local(&s);
     if (code == 0)
         code = make_run(&s);
     if (code == 0) {

@@ -371,6 +371,26 @@ YIELDS static void export_summary_file(struct fleet_command *c)
     mem_free(text);
 }
 
+/* --report: the controller makes it. */
+YIELDS static void write_html(struct fleet_command *c)
+{
+    const char *path = args_text(c->args, FLAG_REPORT, NULL);
+    struct diag d = DIAG_INIT;
+    char *text = NULL;
+    int err;
+
+    if (!path)
+        return;
+    err = get(c, "export/html", &text, &d);
+    if (err == 0 && strcmp(path, "-") == 0 && !print_out(str_of(text)))
+        err = diag_set(&d, -errno, "can't write to stdout: %s", err_text(-errno));
+    else if (err == 0 && strcmp(path, "-") != 0)
+        err = export_write_file(path, str_of(text), &d);
+    if (err)
+        note_error(c, EXIT_CODE_OTHER, &d);
+    mem_free(text);
+}
+
 static void run_fiber(void *arg)
 {
     struct fleet_command *c = arg;
@@ -399,6 +419,7 @@ static void run_fiber(void *arg)
             print_exemplars(c);
         if (fleet_reports_write(c->reports, c->client, c->run) && c->exit_code == 0)
             c->exit_code = EXIT_CODE_OTHER;
+        write_html(c);
     }
     loop_stop(c->service.loop);
 }

@@ -18,6 +18,7 @@
 
 struct baseline;
 struct exemplars;
+struct local_run;
 struct progress;
 struct rest;
 struct scrape;
@@ -44,7 +45,8 @@ struct session {
     struct progress *progress; /* NULL: --quiet */
     struct run_result result;
     struct io signals;
-    struct rest *rest; /* NULL: no --address */
+    struct rest *rest;       /* NULL: no --address */
+    struct local_run *local; /* NULL: no --report and no --dashboard */
     int exit_code;
 };
 

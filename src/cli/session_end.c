@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/command.h"
+#include "cli/local_run.h"
 #include "cli/progress.h"
 #include "engine/saturation.h"
 #include "fleet/scoring.h"
@@ -175,5 +176,7 @@ void session_end(struct session *s)
         if (s->result.exit_code == EXIT_CODE_OK || s->result.exit_code == EXIT_CODE_MARKED_FAILED)
             s->exit_code = EXIT_CODE_THRESHOLDS;
     }
+    if (s->local)
+        local_run_end(s->local);
     session_report(s);
 }

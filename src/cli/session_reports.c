@@ -1,6 +1,7 @@
 /* Reports for CI, and comparing with a run before. */
 #include <string.h>
 
+#include "api/run_report.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -8,6 +9,7 @@
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/command.h"
+#include "cli/local_run.h"
 #include "cli/session.h"
 #include "engine/saturation.h"
 #include "fleet/scoring.h"
@@ -69,6 +71,30 @@ static void write_baseline(struct session *s, const struct report_input *in)
     mem_free(text);
 }
 
+/* The page of HTML. */
+static void write_html(struct session *s)
+{
+    const char *path = args_text(s->args, FLAG_REPORT, NULL);
+    struct diag d = DIAG_INIT;
+    json_t *data = NULL;
+    char *html;
+
+    if (!path)
+        return;
+    if (local_run_export(s->local, &data, &d)) {
+        diag_prefix(&d, "flag --report");
+        load_fail(0, &d);
+        if (s->exit_code == 0)
+            s->exit_code = EXIT_CODE_OTHER;
+        return;
+    }
+    json_object_set_new(data, "trace_link", json_string(args_text(s->args, FLAG_TRACE_LINK, "")));
+    html = run_report_html(data);
+    write_report(s, path, str_of(html));
+    mem_free(html);
+    json_decref(data);
+}
+
 void session_report(struct session *s)
 {
     char *notice = saturation_text(run_saturation(s->run));
@@ -101,6 +127,7 @@ void session_report(struct session *s)
         buf_deinit(&text);
     }
     write_baseline(s, &in);
+    write_html(s);
     s->summary.notice = NULL;
     estimates_free(estimates, count);
     mem_free(notice);

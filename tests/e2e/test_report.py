@@ -12,7 +12,7 @@ SCRIPT = """
 import http from 'k6/http';
 import { check, sleep } from "k6";
 export const options = {
-  scenarios: { s: { executor: 'constant-vus', vus: 4, duration: '4s', gracefulStop: '2s' } },
+  scenarios: { s: { executor: 'constant-vus', vus: 4, duration: '3s', gracefulStop: '2s' } },
   thresholds: { http_req_duration: ['p(95)<10000'], checks: ['rate>0.9'] },
 };
 export default function () {
@@ -41,25 +41,50 @@ def download(url, path):
         return answer.headers
 
 
-def test_of_a_fleet(lab):
+def check_numbers(fleet, run):
+    """The export agrees with itself and with the summary: nothing of the last second is missing."""
+    data = fleet.get(f"/api/v1/runs/{run}/export/json")
+    requests = next(m for m in data["summary"]["metrics"] if m["name"] == "http_reqs")["overall"]["count"]
+    assert sum(u["count"] for u in data["urls"] if u["region"] is None) == requests
+    summary = fleet.get(f"/api/v1/runs/{run}/export/summary")["metrics"]
+    assert requests == summary["http_reqs"]["count"]
+    assert {t["ok"] for t in data["thresholds"]} == {True, False} and data["left_out"] == {}
+
+
+def test_reports_in_a_browser(lab):
     base = lab.shop()
     fleet = lab.fleet().with_regions(us=1, eu=1)
-    result = fleet.gale(lab.file("shop.js", SCRIPT), "-e", f"BASE={base}", "--regions", "us,eu")
-    assert result.code == 99, result.text
+    script = lab.file("shop.js", SCRIPT)
+    of_fleet, of_client, of_local = (lab.dir / f"{who}.html" for who in ("fleet", "client", "local"))
+    result = fleet.gale(script, "-e", f"BASE={base}", "--regions", "us,eu", "--report", of_client)
+    assert result.code == 99 and of_client.read_text().startswith("<!doctype html>"), result.text
     run = fleet.run_id()
-    file = lab.dir / "fleet-report.html"
-    headers = download(f"{fleet.url}/api/v1/runs/{run}/export/html", file)
+    headers = download(f"{fleet.url}/api/v1/runs/{run}/export/html", of_fleet)
     assert headers["Content-Disposition"] == f'attachment; filename="shop.js-{run}.html"'
-    assert file.stat().st_size < 500_000
-    data = fleet.get(f"/api/v1/runs/{run}/export/json")
-    [shown] = opened(lab, file)
-    assert shown["title"] == "shop.js – gale" and shown["charts"] == 6
-    for text in ("us", "eu", "Exit code", "99", "1 of 2 thresholds was crossed", "<img src=x onerror=alert(1)>",
-                 "never", "/missing", "404"):
-        assert text in shown["text"], (text, shown["text"])
-    requests = next(m for m in data["summary"]["metrics"] if m["name"] == "http_reqs")
-    assert requests["overall"]["count"] == sum(v["count"] for v in requests["regions"].values())
-    assert sum(u["count"] for u in data["urls"] if u["region"] is None) == requests["overall"]["count"]
-    summary = fleet.get(f"/api/v1/runs/{run}/export/summary")["metrics"]
-    assert requests["overall"]["count"] == summary["http_reqs"]["count"]
-    assert {t["ok"] for t in data["thresholds"]} == {True, False} and data["left_out"] == {}
+    assert of_fleet.stat().st_size < 500_000
+    check_numbers(fleet, run)
+    result = lab.gale("run", "-e", f"BASE={base}", "--summary-exemplars", "--report", of_local, script,
+                      env={"TMPDIR": str(lab.dir)})
+    assert result.code == 99, result.text
+    assert not list(lab.dir.glob("gale-run-*"))
+    shown_fleet, shown_local = opened(lab, of_fleet, of_local)
+    for shown in (shown_fleet, shown_local):
+        assert shown["title"] == "shop.js – gale" and shown["charts"] == 6
+        for text in ("Exit code", "99", "1 of 2 thresholds was crossed", "<img src=x onerror=alert(1)>",
+                     "never", "/missing", "404"):
+            assert text in shown["text"], (text, shown["text"])
+    assert "us, eu" in shown_fleet["text"]
+    assert "this machine" in shown_local["text"] and "checks: rate>0.9 was crossed" in shown_local["text"]
+    assert "Slow and failed requests" in shown_local["text"]
+
+
+def test_a_report_that_cannot_be_written(lab):
+    script = lab.file("short.js", "export const options = { iterations: 1 }; export default function () {}")
+    result = lab.gale("run", "--report", "/dev/full", script)
+    assert result.code == 255 and "/dev/full" in result.stderr and "No space left" in result.stderr, result.text
+    result = lab.gale("run", "--report", lab.dir / "none/report.html", script)
+    assert result.code == 255 and "none/report.html" in result.stderr, result.text
+    result = lab.gale("run", "--report", lab.dir / "r.html", script, env={"TMPDIR": "/proc/none"})
+    assert result.code == 255 and "TMPDIR" in result.stderr, result.text
+    result = lab.gale("run", "-q", "--report", "-", script, env={"K6_SUMMARY_MODE": "disabled"})
+    assert result.code == 0 and result.stdout.startswith("<!doctype html>"), result.text

@@ -113,7 +113,7 @@ TEST(args_mistakes_are_named)
     check_refused("--vsu 3", "did you mean --vus?");
     check_refused("--duratoin 3s", "did you mean --duration?");
     check_refused("--sumary-export x", "did you mean --summary-export?");
-    check_refused("--teleport", "see --help");
+    check_refused("--xyzzyplugh", "see --help");
     check_refused("-z", "-z");
     check_refused("-qz", "-z");
     check_refused("--vus", "needs a value");

@@ -50,7 +50,7 @@ export function RegionsSummary({ report, label }: { report: Report; label: Label
   const names = [...new Set(metrics.flatMap((m) => Object.keys(m.regions)))];
   const rows: RegionRow[] = [
     { name: 'overall', values: (metric) => named.get(metric)?.overall },
-    ...names.map((region) => ({ name: region, values: (metric: string) => named.get(metric)?.regions[region] })),
+    ...(names.length > 1 ? names : []).map((region) => ({ name: region, values: (metric: string) => named.get(metric)?.regions[region] })),
   ];
   const measure = (title: string, metric: string, key: string, show: (v: Nullable | undefined) => string = number): Column<RegionRow> => ({
     title, isNumber: true, cell: (r) => show(r.values(metric)?.[key]), order: (r) => r.values(metric)?.[key] ?? null,
