@@ -1,8 +1,9 @@
 /* Tables that the run's page asks for beside what it follows: of the span that its charts show. */
 import { useState } from 'preact/hooks';
 import { query } from '../../api/client';
-import type { Check, ErrorRow, Exemplar, List, LiveSeries, Page, Run, Summary, Table, UrlRow } from '../../api/types';
+import type { Check, ErrorRow, Exemplar, List, LiveSeries, Page, Region, Run, Summary, Table, UrlRow } from '../../api/types';
 import { Failure } from '../../components/failure';
+import { PLACES } from '../../components/places';
 import { ChecksTable, ErrorsTable, ExemplarsTable, RegionsTable, UrlsTable } from '../../components/results';
 import { WorldMap } from '../../components/world_map';
 import { useAsked } from '../../data/ask';
@@ -27,10 +28,14 @@ const timing = (isLive: boolean) => ({ every: isLive ? LIVE_EVERY_MS : 0, wait: 
 export function RegionsPart({ run, isLive, span, label, series }: PartProps & { series: LiveSeries }) {
   const path = `/runs/${run.id}/summary${query({ ...wholeSeconds(span), trend_stats: 'p(50),p(95),p(99)' })}`;
   const { value, error } = useAsked<Summary>(isLive ? null : path, timing(false));
+  /* Asked for only where the map does not know a place itself: who has a share link may not ask. */
+  const described = useAsked<List<Region>>(run.regions.every((r) => PLACES[r.region]) ? null : '/regions');
+  const placeOf = (name: string) => described.value?.items.find((r) => r.name === name);
   const valuesOf = value ? spanValues(run, series, span, value) : lastValues(series);
   return (
     <section class="card wide beside"><h2>Regions</h2>
-      <WorldMap dots={run.regions.map((r) => ({ name: r.region, latency: valuesOf(r.region).p95, note: r.is_emulated ? 'emulated' : '' }))} />
+      <WorldMap dots={run.regions.map((r) => ({ name: r.region, latitude: placeOf(r.region)?.latitude, longitude: placeOf(r.region)?.longitude,
+        latency: valuesOf(r.region).p95, note: r.is_emulated ? 'emulated' : '' }))} />
       <div>
         <Failure error={error} />
         <RegionsTable run={run} valuesOf={valuesOf} label={label} />
