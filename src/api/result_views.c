@@ -146,6 +146,19 @@ json_t *view_stored_event(const struct store_event *e)
                      text_or_null(e->agent), "message", e->message, "data");
 }
 
+json_t *view_stored_log(const struct store_log *l)
+{
+    static const char *const levels[] = {
+        [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
+
+    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:I}", "id",
+                     (json_int_t)l->id, "at", view_time(l->wall_nsec), "second",
+                     second_or_null(l->second), "level", levels[l->level], "source", l->source,
+                     "region", text_or_null(l->region), "agent", text_or_null(l->agent), "message",
+                     l->message, "vu", second_or_null(l->vu), "iteration",
+                     second_or_null(l->iteration), "left_out", (json_int_t)l->left_out);
+}
+
 json_t *view_stored_threshold(const struct store_threshold *t)
 {
     return json_pack("{s:s, s:s, s:b, s:o, s:s, s:s, s:b, s:f, s:o, s:o, s:o}", "metric", t->metric,

@@ -13,6 +13,7 @@
 struct metric;
 struct sink;
 struct store_event;
+struct store_log;
 struct store_exemplar;
 struct store_run;
 struct store_threshold;
@@ -25,6 +26,7 @@ json_t *view_failures(const struct store_failures *failures, size_t limit);
 /* Run, as it was when it was last put into the store. */
 json_t *view_stored_run(const struct store_run *run);
 json_t *view_stored_event(const struct store_event *e);
+json_t *view_stored_log(const struct store_log *l);
 json_t *view_stored_threshold(const struct store_threshold *t);
 json_t *view_exemplar(const struct store_exemplar *e);
 

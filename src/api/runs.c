@@ -67,7 +67,7 @@ void runs_follow(struct api_call *call)
     if (run)
         fleet_lives_add(call->context->lives, run, call);
     else
-        call_not_found(call, "live run", call_param(call, "run"));
+        stored_follow(call);
 }
 
 /* --- what people say of it ------------------------------------------------------------------ */

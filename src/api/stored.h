@@ -10,6 +10,9 @@ struct api_call;
  * "regions", "summary", "machine", "custom"). */
 void stored_text(struct api_call *call);
 
+/* A stream of a run that is not in memory: what there is of it, and its end. */
+void stored_follow(struct api_call *call);
+
 /* Summary, from the store. */
 void stored_summary(struct api_call *call);
 

@@ -73,6 +73,9 @@ MUST_USE int stored_page(const struct stored *q, struct store_page *out, struct 
 MUST_USE int stored_load_test(struct stored *q, struct store *s, const char *id, struct diag *d);
 MUST_USE int stored_load_version(struct stored *q, struct store *s, const char *test,
                                  int64_t version, struct diag *d);
+/* A run's thresholds, or its agents, into q->json: {"items": [...]}. */
+MUST_USE int stored_load_thresholds(struct stored *q, struct store *s, struct diag *d);
+MUST_USE int stored_load_agents(struct stored *q, struct store *s, struct diag *d);
 /* Run: reads it; and how it goes now, on the loop. */
 MUST_USE int stored_read_run(struct store *s, void *arg, struct diag *d);
 void stored_finish_run(struct stored *q);

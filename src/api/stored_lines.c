@@ -8,11 +8,6 @@
 #include "store/journal.h"
 #include "store/run.h"
 
-static json_t *text_or_null(const char *text)
-{
-    return text && text[0] ? json_string(text) : json_null();
-}
-
 static const char *const levels[] = {
     [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
@@ -25,17 +20,7 @@ static void add_event(void *arg, const struct store_event *e)
 
 static void add_log(void *arg, const struct store_log *l)
 {
-    json_t *items = ((struct stored *)arg)->json;
-
-    json_array_append_new(
-        items, json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:I}", "id",
-                         (json_int_t)l->id, "at", view_time(l->wall_nsec), "second",
-                         l->second >= 0 ? json_integer(l->second) : json_null(), "level",
-                         levels[l->level], "source", l->source, "region", text_or_null(l->region),
-                         "agent", text_or_null(l->agent), "message", l->message, "vu",
-                         l->vu >= 0 ? json_integer(l->vu) : json_null(), "iteration",
-                         l->iteration >= 0 ? json_integer(l->iteration) : json_null(), "left_out",
-                         (json_int_t)l->left_out));
+    json_array_append_new(((struct stored *)arg)->json, view_stored_log(l));
 }
 
 /* Failed ones come first. */
@@ -155,9 +140,8 @@ static void end_list(struct stored *q)
     q->json = json_pack("{s:o}", "items", q->json);
 }
 
-static int read_thresholds(struct store *s, void *arg, struct diag *d)
+int stored_load_thresholds(struct stored *q, struct store *s, struct diag *d)
 {
-    struct stored *q = arg;
     int err = begin(q, s, d);
 
     if (err == 0)
@@ -166,15 +150,24 @@ static int read_thresholds(struct store *s, void *arg, struct diag *d)
     return err;
 }
 
-static int read_agents(struct store *s, void *arg, struct diag *d)
+int stored_load_agents(struct stored *q, struct store *s, struct diag *d)
 {
-    struct stored *q = arg;
     int err = begin(q, s, d);
 
     if (err == 0)
         err = store_list_agents(s, stored_path(q, "run"), add_agent, q, d);
     end_list(q);
     return err;
+}
+
+static int read_thresholds(struct store *s, void *arg, struct diag *d)
+{
+    return stored_load_thresholds(arg, s, d);
+}
+
+static int read_agents(struct store *s, void *arg, struct diag *d)
+{
+    return stored_load_agents(arg, s, d);
 }
 
 /* --- handlers ------------------------------------------------------------------------------- */

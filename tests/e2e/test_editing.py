@@ -1,4 +1,7 @@
 """Tests, versions, plans and runs over the API, as the dashboard's editor uses it."""
+import json
+import re
+
 from test_results import call, get
 
 SCRIPT = """
@@ -134,6 +137,13 @@ def test_from_a_script_to_a_run(lab):
         assert get(fleet, f"tests/{test}")["baseline"] is None
         if i == 0:
             fleet.restart()
+    stream = get(fleet, f"{path}/live")  # of one that has left the controller's memory
+    events = re.findall("^event: (.*)\ndata: (.*)$", stream, re.M)
+    assert [e for e, _ in events] == ["snapshot", "end"], stream[:500]
+    snapshot, end = (json.loads(data) for _, data in events)
+    assert end["result"] == "passed" and end["id"] == snapshot["run"]["id"] == run["id"]
+    assert set(snapshot["series"]["regions"]) == {"us", "eu"} and len(snapshot["thresholds"]["items"]) == 2
+    assert {a["id"] for a in snapshot["agents"]["items"]} == {"us-1", "eu-1"} and snapshot["events"]
     assert get(fleet, path)["notes"] == "seen 1" and get(fleet, second)["rerun_of"] == run["id"]
     assert call(fleet, "DELETE", second)[0] == 204 and call(fleet, "GET", second)[0] == 404
     assert call(fleet, "DELETE", f"tests/{test}")[0] == 204 and call(fleet, "GET", path)[0] == 404
