@@ -148,6 +148,8 @@ static void add_region(void *arg, struct str region)
 {
     struct region_names *names = arg;
 
+    if (str_starts_with(region, STR("scrape:")))
+        return; /* what a target told of itself */
     if (names->all++ < RUN_EXPORT_REGIONS)
         names->list[names->count++] = str_dup(region);
 }
@@ -166,6 +168,29 @@ static const char *latency_of(const json_t *run, const json_t *summary)
     return said ? said : names[0];
 }
 
+/* What targets told: values of gauges, and how fast counters grew. */
+static size_t choose_target(struct exporting *x, struct run_series_other *out)
+{
+    const json_t *metric;
+    size_t count = 0;
+    size_t all = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(json_object_get(x->out, "summary"), "metrics"), i, metric)
+    {
+        const char *name = json_string_value(json_object_get(metric, "name"));
+        const char *type = json_string_value(json_object_get(metric, "type"));
+
+        if (strncmp(name, "scrape:", 7) != 0 || strchr(name, '{') || all++ >= RUN_EXPORT_TARGET)
+            continue;
+        out[count++] = (struct run_series_other){
+            name, strcmp(type, metric_type_name(METRIC_GAUGE)) == 0 ? "value" : "rate"};
+    }
+    if (all > count)
+        json_object_set_new(x->left_out, "target", json_integer((json_int_t)(all - count)));
+    return count;
+}
+
 static int put_series(struct exporting *x, const struct region_names *regions)
 {
     /* One region says what all together say. */
@@ -173,11 +198,14 @@ static int put_series(struct exporting *x, const struct region_names *regions)
     size_t points = MAX_VALUES / (SERIES_KEYS * (shown + 1));
     json_t *run = json_object_get(x->out, "run");
     const char *latency = latency_of(run, json_object_get(x->out, "summary"));
+    struct run_series_other target[RUN_EXPORT_TARGET];
     struct run_series_options options = {
         .run = x->run,
         .latency = latency,
         .regions = (const char **)(uintptr_t)regions->list,
         .region_count = shown,
+        .others = target,
+        .other_count = choose_target(x, target),
         .points = points > RUN_EXPORT_POINTS ? RUN_EXPORT_POINTS
                   : points < MIN_POINTS      ? MIN_POINTS
                                              : points,

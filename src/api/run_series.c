@@ -34,6 +34,7 @@ struct grid {
     int64_t bucket; /* rows that become two points; 1: each row is one */
     json_t *overall;
     json_t *regions;
+    json_t *target;
 };
 
 /* --- thinning ------------------------------------------------------------------------------- */
@@ -118,11 +119,17 @@ static json_t *place(const struct grid *g, const struct store_columns *c, const 
     return column;
 }
 
-/* Reads a source for all together, or for each region. */
-static int read_source(struct store *s, const struct run_series_options *o,
-                       const struct source *source, const struct str *regions, struct grid *g,
-                       struct diag *d)
+struct reading {
+    const struct source *source;
+    const struct str *regions; /* NULL: all together */
+    json_t *to;                /* columns by key, or those by region */
+};
+
+static int read_source(struct store *s, const struct run_series_options *o, const struct reading *r,
+                       const struct grid *g, struct diag *d)
 {
+    const struct source *source = r->source;
+    const struct str *regions = r->regions;
     struct agg aggs[MAX_AGGS];
     struct store_query query = {
         .run = o->run,
@@ -151,7 +158,7 @@ static int read_source(struct store *s, const struct run_series_options *o,
         return err;
     for (size_t i = 0; i < columns.count; i++) {
         const struct store_column *column = &columns.list[i];
-        json_t *to = regions ? json_object_get(g->regions, column->by) : g->overall;
+        json_t *to = regions ? json_object_get(r->to, column->by) : r->to;
 
         if (to)
             json_object_set_new(to, source->keys[column->agg], place(g, &columns, column->values));
@@ -194,7 +201,7 @@ static void fill(const struct grid *g, json_t *columns)
 int run_series(struct store *s, const struct run_series_options *o, json_t **out, struct diag *d)
 {
     struct str *regions = mem_calloc(o->region_count + 1, sizeof *regions);
-    struct grid g = {.overall = json_object(), .regions = json_object()};
+    struct grid g = {.overall = json_object(), .regions = json_object(), .target = json_object()};
     int64_t newest = -1;
     int err = store_newest_second(s, o->run, &newest, d);
 
@@ -204,19 +211,27 @@ int run_series(struct store *s, const struct run_series_options *o, json_t **out
         json_object_set_new(g.regions, o->regions[i], json_object());
     }
     for (size_t i = 0; !err && g.rows > 0 && i < COUNT_OF(sources); i++) {
-        err = read_source(s, o, &sources[i], NULL, &g, d);
+        err = read_source(s, o, &(struct reading){&sources[i], NULL, g.overall}, &g, d);
         if (!err && o->region_count > 0)
-            err = read_source(s, o, &sources[i], regions, &g, d);
+            err = read_source(s, o, &(struct reading){&sources[i], regions, g.regions}, &g, d);
+    }
+    for (size_t i = 0; !err && g.rows > 0 && i < o->other_count; i++) {
+        const struct run_series_other *other = &o->others[i];
+        const struct source source = {other->metric, {other->agg}, {other->metric}};
+
+        err = read_source(s, o, &(struct reading){&source, NULL, g.target}, &g, d);
     }
     fill(&g, g.overall);
     for (size_t i = 0; i < o->region_count; i++)
         fill(&g, json_object_get(g.regions, o->regions[i]));
     mem_free(regions);
     if (!err)
-        *out = json_pack("{s:I, s:o, s:O, s:O, s:o}", "step", (json_int_t)g.step, "t",
-                         times_json(&g), "overall", g.overall, "regions", g.regions, "thinned",
+        *out = json_pack("{s:I, s:o, s:O, s:O, s:O, s:o}", "step", (json_int_t)g.step, "t",
+                         times_json(&g), "overall", g.overall, "regions", g.regions, "target",
+                         g.target, "thinned",
                          g.bucket > 1 ? json_integer(g.bucket * g.step) : json_null());
     json_decref(g.overall);
     json_decref(g.regions);
+    json_decref(g.target);
     return err;
 }

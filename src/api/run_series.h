@@ -10,11 +10,19 @@
 
 struct store;
 
+/* A metric of its own, as --scrape stores what a target tells. */
+struct run_series_other {
+    const char *metric;
+    const char *agg;
+};
+
 struct run_series_options {
     const char *run;
     const char *latency;  /* the metric whose percentiles are shown */
     const char **regions; /* a set of columns for each; the overall one is always there */
     size_t region_count;
+    const struct run_series_other *others; /* overall, in `target` by their names */
+    size_t other_count;
     size_t points; /* about the most of a column; at least 2 */
 };
 

@@ -22,6 +22,7 @@
 #include "loop/loop.h"
 #include "metrics/totals.h"
 #include "metrics/window.h"
+#include "output/scrape.h"
 
 #define REGION "local" /* a store knows no windows without */
 
@@ -115,6 +116,18 @@ static void push_phase(struct local_run *r)
     keeper_push(r->keeper, op);
 }
 
+/* What a target told of itself (--scrape). */
+static void on_scraped(void *arg, int64_t second, const char *target, const struct window *w)
+{
+    struct local_run *r = arg;
+    int64_t of_run = local_run_second(r, second + 1);
+    char *region = mem_printf("scrape:%s", target);
+
+    if (of_run >= 0)
+        keeper_push(r->keeper, keep_op_window(r->id, region, of_run, w));
+    mem_free(region);
+}
+
 int local_run_new(struct session *s, struct local_run **out, struct diag *d)
 {
     struct local_run *r = mem_zalloc(sizeof *r);
@@ -138,6 +151,8 @@ int local_run_new(struct session *s, struct local_run **out, struct diag *d)
     }
     log_keep(LOG_LINES, LOG_BYTES);
     push_begin(r);
+    if (s->scrape)
+        scrape_on_read(s->scrape, on_scraped, r);
     *out = r;
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "metrics/shard.h"
+#include "output/scraped.h"
 #include "store/journal.h"
 #include "store/run.h"
 #include "store/series.h"
@@ -91,6 +92,22 @@ static void put(struct fixture *f, const char *region, int64_t second)
     window_free(w);
 }
 
+/* The target shop says how long its queue is. */
+static void tell(struct fixture *f, int64_t second, double length)
+{
+    struct scraped *scraped = scraped_new("shop", STR("queue"), false);
+    struct window_series series = {.series = &scraped->series};
+    struct window w = {.series = &series, .count = 1};
+    const struct window *list = &w;
+    struct store_second to = {id, STR("scrape:shop"), second};
+
+    sink_init(&series.sink, METRIC_GAUGE);
+    sink_add(&series.sink, length, 1);
+    CHECK_EQ(store_put_second(f->store, &to, &list, 1, &f->diag), 0);
+    sink_deinit(&series.sink);
+    scraped_free(scraped);
+}
+
 static json_t *exported(struct fixture *f)
 {
     json_t *out = NULL;
@@ -130,6 +147,7 @@ TEST(export_of_one_region_is_of_the_whole)
 {
     struct fixture f;
     const json_t *urls;
+    const json_t *told;
     json_t *out;
 
     open_store(&f);
@@ -138,7 +156,12 @@ TEST(export_of_one_region_is_of_the_whole)
             request(&f, (double)t);
         put(&f, "local", t);
     }
+    tell(&f, 4, 7);
     out = exported(&f);
+    told = json_object_get(json_object_get(json_object_get(out, "series"), "target"),
+                           "scrape:shop/queue");
+    CHECK_EQ(json_array_size(told), 5);
+    CHECK_NEAR(at(told, 4), 7, 0);
     CHECK_EQ(json_array_size(json_object_get(json_object_get(out, "series"), "t")), 5);
     CHECK_EQ(json_object_size(json_object_get(json_object_get(out, "series"), "regions")), 0);
     CHECK(json_is_null(json_object_get(json_object_get(out, "series"), "thinned")));

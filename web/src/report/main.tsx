@@ -30,7 +30,7 @@ function useZoom(): Zoom {
 
 const LEFT_OUT: Record<string, string> = {
   regions: 'regions have no lines of their own', urls: 'more rows of requests', checks: 'more checks',
-  errors: 'more errors', events: 'more events',
+  errors: 'more errors', events: 'more events', target: 'more series of the target',
 };
 
 /* What the file has less of than the run had. */
@@ -71,7 +71,7 @@ function Page({ report }: { report: Report }) {
             <ExemplarsTable exemplars={report.exemplars} label={label} traceLink={report.trace_link ?? ''} />
           </section>)}
       </div>
-      {report.target && <Target target={report.target} zoom={zoom} />}
+      <Target series={series} zoom={zoom} />
     </main>
   );
 }

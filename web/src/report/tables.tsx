@@ -12,6 +12,9 @@ const STATS = ['avg', 'min', 'med', 'p(90)', 'p(95)', 'p(99)', 'max'] as const;
 
 const UNIT = { time: ' ms', data: ' B', default: '' };
 
+/* What targets told of themselves (--scrape). */
+const ofTarget = (m: MetricSummary) => m.name.startsWith('scrape:');
+
 /* What gale measures of itself comes last. */
 const ofGale = (m: MetricSummary) => m.name.startsWith('load_generator_');
 
@@ -47,7 +50,7 @@ export function RegionsSummary({ report, label }: { report: Report; label: Label
   const { metrics } = report.summary;
   const latency = report.run.latency_metric;
   const named = new Map(metrics.map((m) => [m.name, m]));
-  const names = [...new Set(metrics.flatMap((m) => Object.keys(m.regions)))];
+  const names = [...new Set(metrics.filter((m) => !ofTarget(m)).flatMap((m) => Object.keys(m.regions)))];
   const rows: RegionRow[] = [
     { name: 'overall', values: (metric) => named.get(metric)?.overall },
     ...(names.length > 1 ? names : []).map((region) => ({ name: region, values: (metric: string) => named.get(metric)?.regions[region] })),

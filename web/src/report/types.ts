@@ -11,14 +11,11 @@ export interface MetricSummary {
   regions: Record<string, MetricValues>;
 }
 
-/* One of the target's own series, beside p(95). */
-export interface TargetSeries { target: string; series: string; coefficient: number; lag: number; values: Nullable[] }
-
 export interface Report {
   gale: string;
   made_at: string;
   run: Run;
-  series: LiveSeries & { thinned: number | null };
+  series: LiveSeries & { thinned: number | null; target: Record<string, Nullable[]> };
   summary: { from: number; to: number; metrics: MetricSummary[] };
   thresholds: Threshold[];
   checks: Check[];
@@ -26,7 +23,6 @@ export interface Report {
   errors: ErrorRow[];
   events: Event[];
   exemplars: Exemplar[];
-  target?: { step: number; compared: number; chance: number; rows: TargetSeries[] };
   trace_link?: string;
   left_out: Record<string, number>;
 }
