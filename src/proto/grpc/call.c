@@ -144,13 +144,19 @@ static struct str timeout_text(int64_t nsec, struct arena *a)
         char unit;
     } units[] = {{1, 'n'}, {1000, 'u'}, {1000000, 'm'}, {1000000000, 'S'}};
     enum { MOST = 99999999 };
+    char text[9];
+    size_t at = sizeof text;
+    size_t i = 0;
 
-    for (size_t i = 0; i < COUNT_OF(units); i++) {
-        if (nsec / units[i].nsec <= MOST)
-            return str_of(
-                arena_printf(a, "%lld%c", (long long)(nsec / units[i].nsec), units[i].unit));
-    }
-    return STR("99999999S");
+    while (i < COUNT_OF(units) - 1 && nsec / units[i].nsec > MOST)
+        i++;
+    nsec = nsec / units[i].nsec < MOST ? nsec / units[i].nsec : MOST;
+    text[--at] = units[i].unit;
+    do {
+        text[--at] = (char)('0' + nsec % 10);
+        nsec /= 10;
+    } while (nsec > 0);
+    return arena_str(a, str_from(text + at, sizeof text - at));
 }
 
 static size_t write_headers(const struct grpc_call *c, struct http_header *out)

@@ -210,14 +210,25 @@ static int read_params(JSContext *ctx, struct grpc_op *op, JSValueConst params)
                : 0;
 }
 
+static struct str join(struct arena *a, struct str first, struct str second)
+{
+    char *text = arena_alloc(a, first.len + second.len + 1);
+
+    if (first.len)
+        memcpy(text, first.ptr, first.len);
+    if (second.len)
+        memcpy(text + first.len, second.ptr, second.len);
+    text[first.len + second.len] = '\0';
+    return str_from(text, first.len + second.len);
+}
+
 /* url, service, method: k6's tags of a call. */
 static void add_tags(struct grpc_op *op)
 {
     struct shard *shard = op->vu->shard;
     struct str name = op->method->name;
     ptrdiff_t slash = str_rfind(name, '/');
-    struct str url =
-        str_of(arena_printf(&op->arena, "%.*s/%.*s", STR_ARG(op->client->address), STR_ARG(name)));
+    struct str url = join(&op->arena, op->client->address, op->call.path);
     tag_id ids[4];
     size_t count = 0;
 
@@ -234,12 +245,13 @@ static void add_tags(struct grpc_op *op)
 
 tagset_id grpc_tags_with_status(const struct grpc_op *op, int status)
 {
-    char text[16];
+    char text[16] = "0"; /* of nearly all */
     tag_id id;
 
     if (!vu_has_system_tag(op->vu, SYSTEM_TAG_STATUS))
         return op->tags;
-    snprintf(text, sizeof text, "%d", status);
+    if (status != GRPC_OK)
+        snprintf(text, sizeof text, "%d", status);
     id = shard_tag(op->vu->shard, STR("status"), str_of(text));
     return shard_tagset(op->vu->shard, op->tags, &id, 1);
 }
@@ -276,6 +288,7 @@ int grpc_op_init_method(JSContext *ctx, struct grpc_op *op, struct grpc_client *
         arena_deinit(&op->arena);
         return -1;
     }
+    op->call.path = join(&op->arena, STR("/"), op->method->name);
     add_tags(op);
     if (op->vu->worker->tracer)
         tracer_attach(op->vu->worker->tracer, &op->arena, &op->call.metadata,
@@ -289,7 +302,6 @@ int grpc_op_init_method(JSContext *ctx, struct grpc_op *op, struct grpc_client *
     op->call.arena = &op->arena;
     op->call.scheme = client->is_tls ? STR("https") : STR("http");
     op->call.authority = arena_str(&op->arena, client->authority);
-    op->call.path = str_of(arena_printf(&op->arena, "/%.*s", STR_ARG(op->method->name)));
     op->call.user_agent = str_of(client->http->worker->user_agent);
     op->call.max_receive = client->max_receive;
     op->call.timeout = op->timeout;
