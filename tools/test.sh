@@ -36,6 +36,11 @@ running() { # how many of them are; what runs beside all of them does not count
     jobs -rp | grep -vcx "${beside:-none}"
 }
 
+failures() { # what failed, each with the 40 lines below it; of output without such lines, its end
+    awk '/^FAIL/ { left = 41 } /^ok / { left = 0 } left-- > 0 { print; any = 1 } END { exit !any }' "$1" ||
+        tail -n 60 "$1"
+}
+
 tell() { # tell NAME CODE SECONDS OUTPUT
     local line p f s
     line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$4" | tail -n 1)
@@ -52,7 +57,7 @@ tell() { # tell NAME CODE SECONDS OUTPUT
         echo "ok   $1: ${p:-0} ($3 s)"
     else
         echo "FAIL $1 (exit $2, $3 s)"
-        tail -n 60 "$4" | sed 's/^/     /'
+        failures "$4" | sed 's/^/     /'
     fi
 }
 

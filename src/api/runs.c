@@ -56,7 +56,7 @@ void runs_stop(struct api_call *call)
     if (body && run)
         stop(call, run, body);
     else if (body)
-        stored_start(call, stored_read_run, accept_stop);
+        stored_start(call, stored_read_ended, accept_stop);
     json_decref(body);
 }
 

@@ -180,7 +180,7 @@ void stored_refuse(struct api_request *r, int err, const struct diag *d)
     else if (err == ERR_INVALID || err == ERR_LIMIT)
         api_problem(r, 400, "/problems/invalid-request", "Invalid request", "%s", message);
     else
-        api_problem(r, 503, "/problems/not-ready", "The store can't be read", "%s", message);
+        api_problem(r, 503, "/problems/not-ready", "Not ready", "%s", message);
 }
 
 /* What has waited to be stored is, when a run has begun or ended just now. */

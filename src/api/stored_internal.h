@@ -79,6 +79,9 @@ MUST_USE int stored_load_agents(struct stored *q, struct store *s, struct diag *
 /* Run: reads it; and how it goes now, on the loop. */
 MUST_USE int stored_read_run(struct store *s, void *arg, struct diag *d);
 void stored_finish_run(struct stored *q);
+/* The same of a run that is not in the controller's memory; -EAGAIN: it has not ended, a controller
+ * that has just begun to lead will have it. */
+MUST_USE int stored_read_ended(struct store *s, void *arg, struct diag *d);
 /* What lives of a Run is as it is now. */
 void stored_overlay(const struct controller *c, json_t *run);
 /* Wraps q->json's items: with the cursor when there are `more`. */

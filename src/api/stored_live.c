@@ -90,7 +90,7 @@ static int read_snapshot(struct store *s, void *arg, struct diag *d)
 {
     struct stored *q = arg;
     json_t *snapshot = json_object();
-    int err = stored_read_run(s, q, d);
+    int err = stored_read_ended(s, q, d);
 
     if (err == 0) {
         json_object_set_new(snapshot, "run", q->json);

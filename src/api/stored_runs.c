@@ -1,4 +1,5 @@
 /* Runs as the store has them. */
+#include <errno.h>
 #include <string.h>
 
 #include "api/fleet_views.h"
@@ -106,6 +107,18 @@ static void set_run(void *arg, const struct store_run *run)
 int stored_read_run(struct store *s, void *arg, struct diag *d)
 {
     return store_get_run(s, stored_path(arg, "run"), set_run, arg, d);
+}
+
+int stored_read_ended(struct store *s, void *arg, struct diag *d)
+{
+    struct stored *q = arg;
+    int err = stored_read_run(s, q, d);
+    const char *phase = err ? NULL : json_string_value(json_object_get(q->json, "phase"));
+
+    if (err == 0 && (!phase || strcmp(phase, "ended") != 0))
+        err = diag_set(d, -EAGAIN, "no controller has taken over run %s yet: try again",
+                       stored_path(q, "run"));
+    return err;
 }
 
 void stored_finish_run(struct stored *q)
