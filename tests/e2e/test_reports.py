@@ -2,22 +2,23 @@
 import json
 import xml.etree.ElementTree as xml
 
-# A second of the run is a block; F makes everything slower, by the same for each value.
+# A second of the run is a block; F makes everything slower, by the same for each value. A machine that
+# stands still for a moment drops arrivals: what is asserted must not depend on which iterations ran.
 SCRIPT = """
 import { Trend, Rate, Counter } from 'k6/metrics';
 import { check } from 'k6';
 import exec from 'k6/execution';
 export const options = {
-  scenarios: { a: { executor: 'constant-arrival-rate', rate: 70, duration: '7s', preAllocatedVUs: 5 } },
+  scenarios: { a: { executor: 'constant-arrival-rate', rate: 70, duration: '7s', preAllocatedVUs: 100 } },
   thresholds: { took: ['p(95)<500', 'p(95)<+10%'], errs: ['rate<=+0%'], 'took{kind:odd}': ['avg<+10%'],
-                iterations: ['rate>-5%'] },
+                iterations: ['rate>-50%'] },
 };
 const took = new Trend('took', true), errs = new Rate('errs'), f = Number(__ENV.F || 1);
 export default function () {
   const i = exec.scenario.iterationInTest;
   took.add(f * (50 + (i * 37) % 100), { kind: i % 2 ? 'odd' : 'even' });
-  errs.add(i % 10 === 0);
-  check(i, { 'a|b <c>': (x) => x !== 5 });
+  for (let k = 0; k < 10; k++) errs.add(k === 0);
+  check(i, { 'a|b <c>': (x) => x % 7 !== 5 });
 }
 """
 
@@ -45,7 +46,9 @@ def test_comparison_with_a_baseline(lab):
     assert base["took"]["stats"]["p(95)"]["error"] > 0 and base["took"]["stats"]["p(95)"]["blocks"] >= 7
     junit = cases(lab.dir / "junit.xml")
     assert junit["run", ""] is not None and "no baseline" in junit["took", "p(95)<+10%"][0].text
-    assert junit["checks", "::a|b <c>"][0].text == "490 passed, 1 failed"
+    checks = json.loads((lab.dir / "export.json").read_text())["metrics"]["checks"]
+    assert junit["checks", "::a|b <c>"][0].text == f"{checks['passes']} passed, {checks['fails']} failed"
+    assert checks["fails"] > 20, checks
     assert "Against" not in (lab.dir / "page.md").read_text()
 
     r = lab.script(SCRIPT, "--baseline", "base.json", "--summary-junit", "junit.xml",
@@ -55,26 +58,28 @@ def test_comparison_with_a_baseline(lab):
     # A quarter more, but for an iteration more or less, and the interval knows that chance plays a part.
     change = row(page, "took", "p(95)")[-1]
     assert change.startswith("**+") and change.endswith(")**"), change
-    assert 24 < float(change.split()[0][3:]) < 26, change
+    by = float(change.split()[0][3:])
     low, high = (float(x) for x in change.split("(")[1].split(")")[0].split(" to "))
-    assert 15 < low < 25 < high < 35, change
+    assert 20 < by < 30 and 10 < low <= by <= high < 40, change
     assert row(page, "errs", "rate")[-1].startswith("+0.0 points ("), page
-    assert row(page, "❌", "a\\|b \\<c>")[2:] == ["490", "1"], page
+    passed, failed = row(page, "❌", "a\\|b \\<c>")[2:]
+    assert int(failed) > 20 and int(passed) > 5 * int(failed), page
     assert "2 of 5 thresholds crossed" in page, page
     junit = cases(lab.dir / "junit.xml")
-    assert "(+25.00%)" in junit["took", "p(95)<+10%"].find("failure").get("message")
+    assert "(+2" in junit["took", "p(95)<+10%"].find("failure").get("message")
     assert junit["took{kind:odd}", "avg<+10%"].find("failure") is not None
     assert junit["errs", "rate<=+0%"].find("failure") is None
     notes = [line for line in r.stdout.splitlines() if line.startswith("::")]
     assert sum(n.startswith("::error file=") and "script.js,title=Threshold crossed::took" in n for n in notes) == 2, notes
-    assert any("::a|b <c>: 1 of 491 failed" in n for n in notes), notes
+    assert any(f"::a|b <c>: {failed} of {int(passed) + int(failed)} failed" in n for n in notes), notes
     (differs,) = [n for n in notes if n.startswith("::notice")]
     assert "took p(95): " in differs and " %25 (" in differs and "%0A" in differs, differs
 
     # k6's own export has values but no errors.
     r = lab.script(SCRIPT, "--baseline", "export.json", "--summary-markdown", "page.md")
-    assert r.code == 0 and "(+0.00%)" in r.stdout, r.text
-    assert row((lab.dir / "page.md").read_text(), "took", "p(95)")[-1] == "+0.0 %"
+    assert r.code == 0 and "no baseline" not in r.stdout, r.text
+    change = row((lab.dir / "page.md").read_text(), "took", "p(95)")[-1]
+    assert abs(float(change.split()[0])) < 5 and "(" not in change, change
 
 
 def test_a_baseline_that_is_none(lab):
