@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -67,6 +68,17 @@ class RawServer:
         self.listener.close()
 
 
+def free_port():
+    """Of loopback, for a server that begins later or comes back: outside of the ports that the system
+    gives to connections and to servers that don't mind."""
+    while True:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            return port
+
+
 class Fleet:
     """A controller with its own nats-server, and agents; each with a log in the lab's folder."""
 
@@ -81,9 +93,9 @@ class Fleet:
         self.url = self.find("API and dashboard on (http://[^ \"]+)")
 
     def start_controller(self):
-        own = [] if "--nats" in self.args else ["--nats-listen", "127.0.0.1:0"]
+        own = [] if "--nats" in self.args else ["--nats-listen", f"127.0.0.1:{free_port()}"]
         self.controller = self.spawn("controller", "controller", "--data", self.data, "--listen",
-                                     "127.0.0.1:0", *own, *self.args)
+                                     f"127.0.0.1:{free_port()}", *own, *self.args)
 
     def restart(self, how=signal.SIGKILL):
         """The controller anew, on the same addresses."""

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from lab import Lab
+from lab import Lab, free_port
 from test_outputs import influx, influxdb, one, prometheus
 
 WAITS = True
@@ -440,9 +440,7 @@ class Nats:
     """A nats-server that dies and returns when a test wants."""
 
     def __init__(self, lab):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.folder = lab.dir / "js"
         self.start()
         lab.closing.append(self.kill)

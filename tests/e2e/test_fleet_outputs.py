@@ -4,8 +4,8 @@ import re
 import time
 import xml.etree.ElementTree as xml
 
-from lab import ok
-from test_outputs import Service, free_port, influx, influxdb, near, one, prometheus, query, RW_STATS
+from lab import free_port, ok
+from test_outputs import Service, influx, influxdb, near, one, prometheus, query, RW_STATS
 from test_reports import row
 
 # Values depend on the iteration's number alone, as in test_outputs.

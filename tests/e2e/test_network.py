@@ -6,10 +6,9 @@ import hashlib
 import json
 import random
 import re
-import socket
 import subprocess
 
-from lab import ok
+from lab import free_port, ok
 from test_grpc import PROTOS, Server
 
 RTT = 60
@@ -147,9 +146,7 @@ def test_bytes_are_intact_under_loss_and_rate(lab):
 
 
 def test_refusals_and_timeouts_over_a_distance(lab):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+    port = free_port()
     code, connecting = timings(lab, f"""
         const r = http.get('http://127.0.0.1:{port}/');
         return [r.error_code, r.timings.connecting];

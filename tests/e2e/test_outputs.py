@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from lab import ok
+from lab import free_port, ok
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -36,12 +36,6 @@ export default function () {
   check(i, { 'is, "one"': (x) => x >= 0 }, { kind: i % 2 ? 'odd' : 'even' });
 }
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def get(url, **query):
@@ -535,9 +529,7 @@ def test_opentelemetry_counts_what_a_server_refuses(lab):
 
 
 def test_statsd_through_collectd(lab):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     lab.file("collectd.conf", f"""
 Hostname "lab"
 Interval 1

@@ -2,10 +2,10 @@
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import time
 
+from lab import free_port
 from test_fleet import PLAIN
 
 
@@ -74,9 +74,7 @@ def test_local_agents_come_and_go(lab):
 def start_sshd(lab):
     """An sshd of our own on loopback, with throw-away keys; on its "host" gale is in $PATH. Then
     lab.binary is gale with an ssh in its $PATH that knows the host as "far"."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+    port = free_port()
     if os.geteuid() == 0:
         os.makedirs("/run/sshd", exist_ok=True)  # the package's own; missing where nothing was booted
     for name in ("host_key", "key"):
@@ -117,9 +115,7 @@ SetEnv PATH={lab.dir}/far:/usr/bin:/bin
 def test_agents_over_ssh(lab):
     base = lab.shop()
     start_sshd(lab)
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        nats = f"127.0.0.1:{unused.getsockname()[1]}"
+    nats = f"127.0.0.1:{free_port()}"
     hosts = lab.file("hosts", "us/a far --max-vus 30\neu far\n")
     fleet = lab.fleet("--provision", f"ssh={hosts}", "--nats-listen", nats, "--agent-nats", f"nats://{nats}")
     for what in ("us=2", "eu=1"):

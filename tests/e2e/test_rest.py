@@ -5,6 +5,8 @@ import time
 import urllib.error
 import urllib.request
 
+from lab import free_port
+
 SLEEPY = """
 import { sleep, check, group } from 'k6'; import { Trend } from 'k6/metrics'; const t = new Trend('took', true);
 export const options = { vus: 2, duration: '30s', gracefulStop: '0s', thresholds: { took: ['max<1'] } };
@@ -12,12 +14,6 @@ export function setup() { return { token: 'abc' }; }
 export default function () { group('g', () => check(1, { fine: () => true })); t.add(5, { k: 'v' }); sleep(0.1); }
 export function teardown() { console.log('tidy'); }
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Api:
