@@ -36,11 +36,15 @@ running() { # how many of them are; what runs beside all of them does not count
     jobs -rp | grep -vcx "${beside:-none}"
 }
 
-failures() { # what failed, each with the last 60 lines below it; of output without such lines, its end
-    awk 'function flush(i) { for (i = n > 60 ? n - 59 : 1; i <= n; i++) print line[i]; n = 0 }
-         /^(FAIL|ok) / { flush(); inside = /^FAIL/; if (inside) { print; any = 1; next } }
-         inside { line[++n] = $0 }
-         END { flush(); exit !any }' "$1" || tail -n 60 "$1"
+failures() { # what failed: 10 lines above, and the last 60 below; of output without such lines, its end
+    awk 'function flush(most, i) { for (i = n > most ? n - most + 1 : 1; i <= n; i++) print line[i]; n = 0 }
+         /^(FAIL|ok) / { if (inside) flush(60)
+                         inside = /^FAIL/
+                         if (inside) { flush(10); print; any = 1 }
+                         n = 0
+                         next }
+         { line[++n] = $0 }
+         END { if (inside) flush(60); exit !any }' "$1" || tail -n 60 "$1"
 }
 
 tell() { # tell NAME CODE SECONDS OUTPUT

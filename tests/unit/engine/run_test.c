@@ -402,7 +402,7 @@ TEST(run_leaves_a_hung_worker_behind)
 /* --- many VUs ----------------------------------------------------------------------------- */
 
 #ifdef __SANITIZE_THREAD__
-enum { MANY = 300 }; /* ThreadSanitizer takes a millisecond to make a fiber */
+enum { MANY = 100 }; /* ThreadSanitizer takes a millisecond to make a fiber */
 #else
 enum { MANY = 10000 };
 #endif

@@ -309,6 +309,7 @@ TEST(nats_over_tls_with_certificates_of_clients)
     client.ca_file = cert;
     client.connect_timeout_nsec = NSEC_PER_SEC;
     refused(&client, nats_server_url(r.server));
+    client.connect_timeout_nsec = 10 * NSEC_PER_SEC;
     client.cert_file = cert;
     client.key_file = key;
     if (bus_open(&client, &bus, &d) != 0)
