@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/ensure.h"
+#include "fleet/controller.h"
 
 const char *call_param(const struct api_call *call, const char *name)
 {
@@ -36,6 +37,13 @@ json_t *call_json(struct api_call *call)
                      error.text);
     json_decref(json);
     return NULL;
+}
+
+struct fleet_run *call_fleet_run(const struct api_call *call)
+{
+    const struct controller *c = call->context->config.controller;
+
+    return c ? controller_find_run(c, call_param(call, "run")) : NULL;
 }
 
 void call_not_found(struct api_call *call, const char *what, const char *name)

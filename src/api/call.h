@@ -13,12 +13,16 @@
 #include "api/routes.h"
 #include "api/server.h"
 
-struct fleet_lives;
+struct fleet_live;
+struct fleet_run;
+struct living;
+struct lives;
 
 /* What handlers work on. It may be copied: all that it points to outlives every request. */
 struct api_context {
     struct fleet_api_config config;
-    struct fleet_lives *lives;
+    struct lives *lives;
+    const struct living *living;
     struct access *access;
     struct prometheus *prometheus;
 };
@@ -43,6 +47,9 @@ const char *call_query(const struct api_call *call, const char *name);
 /* The body as a JSON object; an empty one for an empty body. NULL: it is none, and that was
  * answered. */
 json_t *call_json(struct api_call *call);
+
+/* Of the path's run in a controller's memory: NULL when it is not there, or no controller is. */
+struct fleet_run *call_fleet_run(const struct api_call *call);
 
 void call_not_found(struct api_call *call, const char *what, const char *name);
 void call_invalid(struct api_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -238,8 +238,7 @@ static int read_stored(struct store *s, void *arg, struct diag *d)
 
 void results_exemplars(struct api_call *call)
 {
-    const struct fleet_run *run =
-        controller_find_run(call->context->config.controller, call_param(call, "run"));
+    const struct fleet_run *run = call_fleet_run(call);
 
     if (run)
         answer(call, fleet_run_exemplars(run));

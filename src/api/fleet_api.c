@@ -6,6 +6,7 @@
 #include "api/access.h"
 #include "api/call.h"
 #include "api/fleet_live.h"
+#include "api/lives.h"
 #include "api/prometheus.h"
 #include "api/replay.h"
 #include "api/static.h"
@@ -16,6 +17,7 @@ enum { MAX_UPLOAD = 64 * 1024 * 1024, MAX_BODY = 1024 * 1024, MAX_CONNECTIONS = 
 struct fleet_api {
     struct api_context context;
     struct api_server *server;
+    struct fleet_live *live;
     char first_token[ACCESS_TEXT_SIZE];
 };
 
@@ -150,7 +152,9 @@ int fleet_api_start(const struct fleet_api_config *config, struct fleet_api **ou
     int err;
 
     api->context.config = *config;
-    api->context.lives = fleet_lives_new(config->controller);
+    api->context.lives = lives_new(config->loop);
+    api->live = fleet_live_new(config->controller, api->context.lives);
+    api->context.living = fleet_live_runs(api->live);
     api->context.prometheus = prometheus_new(&api->context);
     err = start_access(api, d);
     if (err == 0)
@@ -168,7 +172,8 @@ void fleet_api_stop(struct fleet_api *api)
 {
     if (!api)
         return;
-    fleet_lives_stop(api->context.lives);
+    fleet_live_stop(api->live);
+    lives_stop(api->context.lives);
     prometheus_stop(api->context.prometheus);
     api_server_stop(api->server);
 }
@@ -177,7 +182,8 @@ void fleet_api_free(struct fleet_api *api)
 {
     if (!api)
         return;
-    fleet_lives_free(api->context.lives);
+    fleet_live_free(api->live);
+    lives_free(api->context.lives);
     prometheus_free(api->context.prometheus);
     access_free(api->context.access);
     mem_free(api);

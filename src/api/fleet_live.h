@@ -1,20 +1,18 @@
-/* The live stream of a run: GET /api/v1/runs/{run}/live. */
+/* What a controller's runs do, for those who follow them (lives.h) and for what the API shows of
+ * runs in memory (living.h). Internal to src/api. */
 #ifndef API_FLEET_LIVE_H
 #define API_FLEET_LIVE_H
 
-#include "api/call.h"
-#include "fleet/controller.h"
+#include "api/living.h"
 
-struct fleet_lives; /* all of them */
+struct controller;
+struct fleet_live;
+struct lives;
 
-struct fleet_lives *fleet_lives_new(struct controller *c);
-void fleet_lives_stop(struct fleet_lives *lives); /* ends all streams; before the server's end */
-void fleet_lives_free(struct fleet_lives *lives); /* after it was stopped */
-
-/* Answers the call with a stream of the run. */
-void fleet_lives_add(struct fleet_lives *lives, struct fleet_run *run, const struct api_call *call);
-size_t fleet_lives_count(const struct fleet_lives *lives);
-/* Ends those that the token's owner follows. */
-void fleet_lives_end_caller(struct fleet_lives *lives, const char *token);
+struct fleet_live *fleet_live_new(struct controller *c, struct lives *lives);
+void fleet_live_stop(struct fleet_live *f); /* it listens to the controller no more */
+void fleet_live_free(struct fleet_live *f); /* after it was stopped */
+/* Of the controller: it lasts as long as this. */
+const struct living *fleet_live_runs(const struct fleet_live *f);
 
 #endif

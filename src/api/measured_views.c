@@ -1,5 +1,6 @@
 #include "api/measured_views.h"
 
+#include "api/fleet_views.h"
 #include "base/clock.h"
 #include "engine/run.h"
 #include "fleet/timeline.h"
@@ -182,4 +183,15 @@ json_t *view_totals(const struct totals *t, const struct threshold_set *set, dou
         "thresholds_passed", (json_int_t)set->count - failed, "thresholds_failed", failed,
         "data_received", number_of(t, "data_received", AGG_COUNT, 0, 0), "data_sent",
         number_of(t, "data_sent", AGG_COUNT, 0, 0));
+}
+
+json_t *view_phase(json_t *run)
+{
+    static const char *const keys[] = {"phase", "result", "exit_code", "stop", "elapsed_seconds"};
+    json_t *phase = json_pack("{s:o}", "at", view_time(clock_wall()));
+
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        json_object_set(phase, keys[i], json_object_get(run, keys[i]));
+    json_decref(run);
+    return phase;
 }

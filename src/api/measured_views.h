@@ -25,6 +25,8 @@ json_t *view_values(const struct second_numbers *v); /* LiveValues */
 /* Appends a second to LiveColumns; NULL: nothing is known of it. */
 void view_add_row(json_t *columns, const struct second_numbers *v);
 
+json_t *view_phase(json_t *run); /* LivePhase, of a Run, which is taken */
+
 /* The result of a Run: "passed", "failed", "aborted" or "error". */
 const char *view_result(int exit_code, enum run_abort_reason reason);
 /* What latency means for the script: requests, else calls, else iterations. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "api/call.h"
-#include "api/fleet_live.h"
 #include "api/keeper.h"
+#include "api/lives.h"
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -198,7 +198,7 @@ static void write_api(const struct prometheus *p, struct buf *out)
         sample(out, "gale_api_answers_total", "status", str_of(class), p->answers[i]);
     }
     gauge(out, "gale_event_streams", "Event streams that are open.",
-          (double)fleet_lives_count(p->context.lives));
+          (double)lives_count(p->context.lives));
     gauge(out, "gale_store_waiting", "Things that wait to be stored.",
           (double)keeper_waiting(p->context.config.keeper));
 }

@@ -12,8 +12,7 @@
 /* NULL: not in memory; the store answers. */
 static struct fleet_run *living(struct api_call *call)
 {
-    struct fleet_run *run =
-        controller_find_run(call->context->config.controller, call_param(call, "run"));
+    struct fleet_run *run = call_fleet_run(call);
 
     if (!run)
         stored_text(call);
@@ -124,8 +123,7 @@ void results_export(struct api_call *call)
 
 void results_report(struct api_call *call)
 {
-    const struct fleet_run *run =
-        controller_find_run(call->context->config.controller, call_param(call, "run"));
+    const struct fleet_run *run = call_fleet_run(call);
 
     if (run)
         answer_report(call, run, call_param(call, "format"), "text/plain; charset=utf-8");

@@ -4,43 +4,16 @@
 
 #include "api/body.h"
 #include "api/call.h"
-#include "api/fleet_live.h"
-#include "api/fleet_views.h"
+#include "api/lives.h"
+#include "api/living.h"
 #include "api/stored_internal.h"
 #include "base/err.h"
-#include "engine/run.h"
 #include "fleet/controller.h"
 #include "store/run.h"
 
 enum { MAX_REASON = 1000 };
 
-static struct fleet_run *find(const struct api_call *call)
-{
-    return controller_find_run(call->context->config.controller, call_param(call, "run"));
-}
-
 /* --- stopping ------------------------------------------------------------------------------- */
-
-static void stop(struct api_call *call, struct fleet_run *run, const json_t *body)
-{
-    static const struct body_field fields[] = {
-        {.name = "reason", .kind = BODY_TEXT, .max = MAX_REASON},
-    };
-    struct diag d = DIAG_INIT;
-    int err = body_check(body, fields, COUNT_OF(fields), &d);
-
-    if (err) {
-        stored_refuse(call->request, err, &d);
-    } else {
-        if (!fleet_run_is_over(run) && !json_object_get(fleet_run_extra(run), "stopped_by")) {
-            fleet_run_set_extra(run, "stopped_by", json_string(call->caller.name));
-            controller_stop_run(call->context->config.controller, run, RUN_ABORT_SIGNAL,
-                                body_text(body, "reason", NULL));
-        }
-        api_answer_json(call->request, 202, view_run(run));
-    }
-    diag_deinit(&d);
-}
 
 static void accept_stop(struct stored *q)
 {
@@ -48,26 +21,56 @@ static void accept_stop(struct stored *q)
 }
 
 /* One that has ended, or is being stopped, stays as it is. */
+static void stop(struct api_call *call, const json_t *body)
+{
+    static const struct body_field fields[] = {
+        {.name = "reason", .kind = BODY_TEXT, .max = MAX_REASON},
+    };
+    const struct living *living = call->context->living;
+    const char *run = call_param(call, "run");
+    json_t *view = living->view(living->arg, run);
+    struct diag d = DIAG_INIT;
+    int err = body_check(body, fields, COUNT_OF(fields), &d);
+
+    if (err) {
+        stored_refuse(call->request, err, &d);
+    } else if (view) {
+        living->stop(living->arg, run, call->caller.name, body_text(body, "reason", NULL));
+        api_answer_json(call->request, 202, living->view(living->arg, run));
+    } else {
+        stored_start(call, stored_read_ended, accept_stop);
+    }
+    json_decref(view);
+    diag_deinit(&d);
+}
+
 void runs_stop(struct api_call *call)
 {
-    struct fleet_run *run = find(call);
     json_t *body = call_json(call);
 
-    if (body && run)
-        stop(call, run, body);
-    else if (body)
-        stored_start(call, stored_read_ended, accept_stop);
+    if (body)
+        stop(call, body);
     json_decref(body);
 }
 
+/* --- following ------------------------------------------------------------------------------ */
+
 void runs_follow(struct api_call *call)
 {
-    struct fleet_run *run = find(call);
+    const struct living *living = call->context->living;
+    const struct controller *c = call->context->config.controller;
+    const struct fleet_run *run = call_fleet_run(call);
+    json_t *view = living->view(living->arg, call_param(call, "run"));
 
-    if (run)
-        fleet_lives_add(call->context->lives, run, call);
+    if (run && !controller_leads(c) && !fleet_run_is_over(run))
+        api_problem(call->request, 503, "/problems/not-ready", "Not ready",
+                    "another controller leads");
+    else if (view)
+        lives_add(call->context->lives, call,
+                  living->snapshot(living->arg, call_param(call, "run")));
     else
         stored_follow(call);
+    json_decref(view);
 }
 
 /* --- what people say of it ------------------------------------------------------------------ */

@@ -48,7 +48,7 @@ static void finish(struct stored *q)
     json_t *run = json_object_get(q->json, "run");
     char *text;
 
-    stored_overlay(q->context.config.controller, run);
+    stored_overlay(&q->context, run);
     name_file(q, run);
     if (strcmp(stored_path(q, "format"), "html") != 0)
         return;

@@ -83,7 +83,7 @@ void stored_finish_run(struct stored *q);
  * that has just begun to lead will have it. */
 MUST_USE int stored_read_ended(struct store *s, void *arg, struct diag *d);
 /* What lives of a Run is as it is now. */
-void stored_overlay(const struct controller *c, json_t *run);
+void stored_overlay(const struct api_context *context, json_t *run);
 /* Wraps q->json's items: with the cursor when there are `more`. */
 void stored_end_page(struct stored *q, const struct store_page *page, int more);
 

@@ -185,8 +185,7 @@ void results_logs(struct api_call *call)
 /* Of a run in memory as they are at this moment. */
 void results_thresholds(struct api_call *call)
 {
-    const struct fleet_run *run =
-        controller_find_run(call->context->config.controller, call_param(call, "run"));
+    const struct fleet_run *run = call_fleet_run(call);
 
     if (run)
         api_answer_json(call->request, 200, view_thresholds(run));
@@ -196,11 +195,10 @@ void results_thresholds(struct api_call *call)
 
 void results_agents(struct api_call *call)
 {
-    const struct controller *c = call->context->config.controller;
-    const struct fleet_run *run = controller_find_run(c, call_param(call, "run"));
+    const struct fleet_run *run = call_fleet_run(call);
 
     if (run)
-        api_answer_json(call->request, 200, view_run_agents(c, run));
+        api_answer_json(call->request, 200, view_run_agents(call->context->config.controller, run));
     else
         stored_start(call, read_agents, NULL);
 }

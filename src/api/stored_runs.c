@@ -4,12 +4,12 @@
 
 #include "api/fleet_views.h"
 #include "api/keeper.h"
+#include "api/living.h"
 #include "api/result_views.h"
 #include "api/server.h"
 #include "api/stored_internal.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "fleet/controller.h"
 #include "store/journal.h"
 #include "store/run.h"
 
@@ -21,12 +21,11 @@ static json_t *parsed(const char *text)
 }
 
 /* A run that lives is as it is now. */
-void stored_overlay(const struct controller *c, json_t *json)
+void stored_overlay(const struct api_context *context, json_t *json)
 {
     static const char *const own[] = {"test", "name", "notes", "labels", "is_baseline", "rerun_of"};
-    const struct fleet_run *run =
-        controller_find_run(c, json_string_value(json_object_get(json, "id")));
-    json_t *view = run ? view_run(run) : NULL;
+    const struct living *living = context->living;
+    json_t *view = living->view(living->arg, json_string_value(json_object_get(json, "id")));
 
     for (size_t i = 0; view && i < COUNT_OF(own); i++)
         json_object_del(view, own[i]);
@@ -77,19 +76,20 @@ static bool is_filtered(const struct stored *q)
  * store yet. */
 static void add_living(struct stored *q)
 {
-    const struct controller *c = q->context.config.controller;
+    const struct living *living = q->context.living;
     json_t *items = json_object_get(q->json, "items");
-    struct fleet_run **runs;
-    size_t count = controller_runs(c, &runs);
+    json_t *ids = living->ids(living->arg);
     json_t *item;
     size_t i;
 
-    json_array_foreach(items, i, item) stored_overlay(c, item);
-    for (i = count; i-- > 0 && !is_filtered(q);) {
-        if (!keeper_has(q->context.config.keeper, fleet_run_id(runs[i])))
-            json_array_insert_new(items, 0, view_run(runs[i]));
+    json_array_foreach(items, i, item) stored_overlay(&q->context, item);
+    for (i = json_array_size(ids); i-- > 0 && !is_filtered(q);) {
+        const char *id = json_string_value(json_array_get(ids, i));
+
+        if (!keeper_has(q->context.config.keeper, id))
+            json_array_insert_new(items, 0, living->view(living->arg, id));
     }
-    mem_free((void *)runs);
+    json_decref(ids);
 }
 
 void runs_list(struct api_call *call)
@@ -123,7 +123,7 @@ int stored_read_ended(struct store *s, void *arg, struct diag *d)
 
 void stored_finish_run(struct stored *q)
 {
-    stored_overlay(q->context.config.controller, q->json);
+    stored_overlay(&q->context, q->json);
 }
 
 void runs_get(struct api_call *call)

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "api/access.h"
-#include "api/fleet_live.h"
 #include "api/fleet_views.h"
 #include "api/keeper.h"
+#include "api/lives.h"
 #include "api/stored_internal.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -314,7 +314,7 @@ static void delete_fiber(void *arg)
     int err = access_revoke(w->context.access, w->id, w->run[0] ? w->run : NULL, &d);
 
     if (err == 0)
-        fleet_lives_end_caller(w->context.lives, w->id);
+        lives_end_caller(w->context.lives, w->id);
     if (w->request && err == -EBUSY)
         api_problem(w->request, 409, "/problems/last-admin", "Last admin", "%s", d.message);
     else if (w->request && err)

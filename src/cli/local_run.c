@@ -351,8 +351,6 @@ static void take_logs(struct local_run *r)
 
 void local_run_phase(struct local_run *r, enum run_phase phase)
 {
-    json_t *all;
-
     if ((phase == RUN_SETUP || phase == RUN_RUNNING) && !r->started_wall)
         r->started_wall = clock_wall();
     if (phase == RUN_RUNNING && r->offset < 0) {
@@ -360,14 +358,7 @@ void local_run_phase(struct local_run *r, enum run_phase phase)
         add_event(r, "started", "info", "the scenarios begin");
     }
     push_phase(r);
-    all = local_run_view(r);
-    tell(r, "phase",
-         json_pack("{s:O, s:O, s:O, s:O, s:o, s:O}", "phase", json_object_get(all, "phase"),
-                   "result", json_object_get(all, "result"), "exit_code",
-                   json_object_get(all, "exit_code"), "stop", json_object_get(all, "stop"), "at",
-                   view_time(clock_wall()), "elapsed_seconds",
-                   json_object_get(all, "elapsed_seconds")));
-    json_decref(all);
+    tell(r, "phase", view_phase(local_run_view(r)));
 }
 
 static void look_at_thresholds(struct local_run *r)
