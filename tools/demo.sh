@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The demo: one test from three regions. Starts the bundled shop, a controller with its own
 # nats-server, and two agents in each of three regions with emulated distances; runs
-# examples/mission.js on them with live progress, prints the summary and the table by region, and
-# ends by itself. Nothing leaves this machine.
+# examples/mission.js on them with live progress and a dashboard, prints the summary and the table by
+# region, writes the report, and ends by itself. Nothing leaves this machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 gale=$PWD/build/gale
@@ -50,6 +50,7 @@ done
 echo
 echo "The bundled shop listens on $base; its answers take about 20 ms. Distances are emulated."
 echo "gale run -e BASE=$base -s 10s:50 -s 20s:50 -s 10s:0 --fleet $fleet \\"
-echo "  --regions us-east-1=50%/2,eu-central-1=30%/2,ap-southeast-2=20%/2 examples/mission.js"
+echo "  --regions us-east-1=50%/2,eu-central-1=30%/2,ap-southeast-2=20%/2 --report build/demo.html examples/mission.js"
 "$gale" run -e "BASE=$base" -s 10s:50 -s 20s:50 -s 10s:0 --fleet "$fleet" \
-    --regions us-east-1=50%/2,eu-central-1=30%/2,ap-southeast-2=20%/2 examples/mission.js
+    --regions us-east-1=50%/2,eu-central-1=30%/2,ap-southeast-2=20%/2 --report build/demo.html examples/mission.js
+echo "The run as a page with its charts: build/demo.html"

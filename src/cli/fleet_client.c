@@ -194,9 +194,14 @@ static int prepare(struct call *call, struct fleet_client *c, const char *method
     return err;
 }
 
+const char *fleet_client_address(const struct fleet_client *c)
+{
+    return c->bases[c->at];
+}
+
 static const char *base_of(const struct call *call)
 {
-    return call->client->bases[call->client->at];
+    return fleet_client_address(call->client);
 }
 
 static int refused(const struct call *call, struct diag *d)

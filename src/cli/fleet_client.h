@@ -24,6 +24,8 @@ MUST_USE int fleet_client_new(struct loop *loop, const struct args *args, struct
 /* The header Gale-Settings of calls from now on, copied; NULL: none any more. */
 void fleet_client_set_settings(struct fleet_client *c, const char *value);
 void fleet_client_free(struct fleet_client *c); /* NULL is allowed */
+/* Of the controller that answers, as in http://127.0.0.1:6580; valid until the next call. */
+const char *fleet_client_address(const struct fleet_client *c);
 
 /* Appends "?name=value" to a path, or "&name=value", encoded; value NULL: nothing. */
 void fleet_client_add_query(struct buf *path, const char *name, const char *value);

@@ -33,7 +33,7 @@ void fleet_progress_deinit(struct fleet_progress *p)
     mem_free(p->phase);
 }
 
-void fleet_progress_banner(const json_t *run, const char *script, const char *fleet, bool quiet)
+void fleet_progress_banner(const json_t *run, const char *script, const char *address, bool quiet)
 {
     struct buf out = BUF_INIT(SIZE_MAX);
     const json_t *regions = json_object_get(run, "regions");
@@ -42,10 +42,10 @@ void fleet_progress_banner(const json_t *run, const char *script, const char *fl
 
     if (quiet)
         return;
-    buf_printf(
-        &out,
-        "\n   gale %s\n\n     execution: fleet (%s)\n        script: %s\n           run: %s\n\n",
-        GALE_VERSION, fleet, script, text(run, "id"));
+    buf_printf(&out,
+               "\n   gale %s\n\n     execution: fleet\n        script: %s\n           run: %s\n"
+               "     dashboard: %s/runs/%s\n\n",
+               GALE_VERSION, script, text(run, "id"), address, text(run, "id"));
     buf_printf(&out,
                "       regions: %zu, %.0f max VUs, %.0fs max duration (incl. graceful stop):\n",
                json_array_size(regions), number(run, "max_vus"), number(run, "duration_seconds"));
@@ -128,6 +128,19 @@ static bool is_saturated(const struct fleet_progress *p, const char *region)
     return false;
 }
 
+static bool is_emulated(const struct fleet_progress *p, const char *name)
+{
+    json_t *region;
+    size_t i;
+
+    json_array_foreach(json_object_get(p->run, "regions"), i, region)
+    {
+        if (strcmp(text(region, "region"), name) == 0)
+            return json_is_true(json_object_get(region, "is_emulated"));
+    }
+    return false;
+}
+
 static void put_values(const json_t *v, struct buf *out)
 {
     buf_printf(out, "%6.0f VUs %9.1f req/s", number(v, "vus"), number(v, "rps"));
@@ -152,6 +165,7 @@ void fleet_progress_lines(const struct fleet_progress *p, struct buf *out)
     {
         buf_printf(out, "  %-18s ", name);
         put_values(values, out);
-        buf_printf(out, "%s\n", is_saturated(p, name) ? "   SATURATED" : "");
+        buf_printf(out, "%s%s\n", is_saturated(p, name) ? "   SATURATED" : "",
+                   is_emulated(p, name) ? "   (emulated)" : "");
     }
 }

@@ -21,7 +21,8 @@ struct fleet_progress {
 
 void fleet_progress_init(struct fleet_progress *p);
 void fleet_progress_deinit(struct fleet_progress *p);
-void fleet_progress_banner(const json_t *run, const char *script, const char *fleet, bool quiet);
+/* `address` is the controller's, as in http://127.0.0.1:6580. */
+void fleet_progress_banner(const json_t *run, const char *script, const char *address, bool quiet);
 /* Events of the live stream. */
 void fleet_progress_snapshot(struct fleet_progress *p, const json_t *data);
 void fleet_progress_window(struct fleet_progress *p, const json_t *data);

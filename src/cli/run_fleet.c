@@ -194,7 +194,7 @@ YIELDS static int create(struct fleet_command *c, struct diag *d)
     if (err == 0 && !c->run)
         err = diag_set(d, ERR_SYNTAX, "the controller's answer names no run");
     if (err == 0)
-        fleet_progress_banner(run, c->test.name, args_text(c->args, FLAG_FLEET, ""),
+        fleet_progress_banner(run, c->test.name, fleet_client_address(c->client),
                               args_bool(c->args, FLAG_QUIET));
     json_decref(run);
     mem_free(settings);

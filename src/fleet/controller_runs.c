@@ -125,6 +125,17 @@ static int check_request(const struct controller *c, const struct run_request *r
     return 0;
 }
 
+static void note_emulated(const struct controller *c, struct fleet_run *r)
+{
+    for (size_t i = 0; i < r->plan.count; i++) {
+        const struct fleet_part *part = &r->plan.parts[i];
+        const struct fleet_agent *agent = map_get(&c->agents, str_of(part->agent));
+
+        if (agent && agent->emulated && agent->emulated[0])
+            fleet_run_set_emulated(r, part->region);
+    }
+}
+
 int controller_run(struct controller *c, struct run_request *request, struct fleet_run **out,
                    struct diag *d)
 {
@@ -146,6 +157,7 @@ int controller_run(struct controller *c, struct run_request *request, struct fle
         fleet_run_free(r);
         return err;
     }
+    note_emulated(c, r);
     controller_add_run(c, r);
     controller_save_run(c, r);
     log_printf(LOG_INFO, "run %s: %s on %zu agent%s", r->id, r->prepared->name, r->plan.count,

@@ -641,7 +641,7 @@ void fleet_run_free(struct fleet_run *r)
 void fleet_run_status(struct fleet_run *r, const Gale__Fleet__Status *status, struct moment now)
 {
     if (status->emulated[0])
-        map_set(&r->emulated, str_of(status->region), r);
+        fleet_run_set_emulated(r, status->region);
     conductor_status(r->conductor, status, now);
 }
 

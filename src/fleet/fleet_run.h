@@ -97,7 +97,8 @@ MUST_USE int fleet_run_report(const struct fleet_run *r, const char *format,
 /* What handleSummary() returned, as JSON; NULL: nothing. */
 const char *fleet_run_custom_summary(const struct fleet_run *r);
 
-/* Whether an agent of the region emulates its distance. */
+/* Whether an agent of the region emulates its distance; that one does. */
+void fleet_run_set_emulated(struct fleet_run *r, const char *region);
 bool fleet_run_is_emulated(const struct fleet_run *r, const char *region);
 /* Regions of the plan, each once; valid as long as the run. */
 size_t fleet_run_regions(const struct fleet_run *r, const char *const **out);

@@ -118,6 +118,11 @@ const char *fleet_run_custom_summary(const struct fleet_run *r)
     return r->custom_summary;
 }
 
+void fleet_run_set_emulated(struct fleet_run *r, const char *region)
+{
+    map_set(&r->emulated, str_of(region), r);
+}
+
 bool fleet_run_is_emulated(const struct fleet_run *r, const char *region)
 {
     return map_get(&r->emulated, str_of(region)) != NULL;
