@@ -9,6 +9,7 @@
 #include "fleet/scoring.h"
 #include "metrics/totals.h"
 #include "output/export.h"
+#include "output/format.h"
 #include "output/report.h"
 
 const char *fleet_run_id(const struct fleet_run *r)
@@ -162,19 +163,6 @@ static const char *latency_metric(const struct totals *t)
     return names[i];
 }
 
-enum { TIME_SIZE = 32 };
-
-static const char *time_text(double ms, char *text)
-{
-    if (ms < 1)
-        snprintf(text, TIME_SIZE, "%.0fus", ms * 1000);
-    else if (ms < 10000)
-        snprintf(text, TIME_SIZE, "%.2fms", ms);
-    else
-        snprintf(text, TIME_SIZE, "%.2fs", ms / 1000);
-    return text;
-}
-
 static uint64_t saturated_seconds(const struct fleet_run *r, const char *region)
 {
     int64_t last = collector_last_second(r->collector);
@@ -187,30 +175,56 @@ static uint64_t saturated_seconds(const struct fleet_run *r, const char *region)
     return count;
 }
 
-/* Of a region, or of all. */
-struct region_row {
-    double vus;
-    double iterations;
-    double rate;
-    char avg[TIME_SIZE];
-    char p95[TIME_SIZE];
-    char p99[TIME_SIZE];
-    double failed; /* percent */
+enum { CELL_SIZE = 32, CELLS = 7 };
+
+static const struct {
+    const char *title;
+    size_t width;
+} columns[CELLS] = {
+    {"VUs", 7},    {"iterations", 12}, {"req/s", 11},  {"avg", 11},
+    {"p(95)", 11}, {"p(99)", 11},      {"failed", 10},
 };
+
+/* Of a region, or of all: as the summary shows such numbers. */
+struct region_row {
+    char cells[CELLS][CELL_SIZE];
+};
+
+static void put_cell(char *cell, struct buf *text)
+{
+    snprintf(cell, CELL_SIZE, "%.*s", STR_ARG(buf_str(text)));
+    buf_reset(text);
+}
 
 static void fill_row(const struct fleet_run *r, const struct totals *t, struct region_row *row)
 {
+    static const struct agg latencies[] = {{AGG_AVG, 0}, {AGG_P, 95}, {AGG_P, 99}};
     double seconds = nsec_to_sec(fleet_run_duration(r, clock_wall()));
     const char *latency = latency_metric(collector_totals(r->collector));
     const struct sink *vus = sink_of(t, "vus");
+    struct buf text = BUF_INIT(CELL_SIZE);
+    size_t n = 0;
 
-    row->vus = vus ? vus->gauge.max : 0;
-    row->iterations = aggregate(t, "iterations", (struct agg){AGG_COUNT, 0}, seconds);
-    row->rate = aggregate(t, "http_reqs", (struct agg){AGG_RATE, 0}, seconds);
-    time_text(aggregate(t, latency, (struct agg){AGG_AVG, 0}, seconds), row->avg);
-    time_text(aggregate(t, latency, (struct agg){AGG_P, 95}, seconds), row->p95);
-    time_text(aggregate(t, latency, (struct agg){AGG_P, 99}, seconds), row->p99);
-    row->failed = 100 * aggregate(t, "http_req_failed", (struct agg){AGG_RATE, 0}, seconds);
+    buf_printf(&text, "%.0f", vus ? vus->gauge.max : 0);
+    put_cell(row->cells[n++], &text);
+    buf_printf(&text, "%.0f", aggregate(t, "iterations", (struct agg){AGG_COUNT, 0}, seconds));
+    put_cell(row->cells[n++], &text);
+    buf_printf(&text, "%.1f", aggregate(t, "http_reqs", (struct agg){AGG_RATE, 0}, seconds));
+    put_cell(row->cells[n++], &text);
+    for (size_t i = 0; i < COUNT_OF(latencies); i++) {
+        format_time(&text, aggregate(t, latency, latencies[i], seconds), r->summary.unit);
+        put_cell(row->cells[n++], &text);
+    }
+    format_percent(&text, aggregate(t, "http_req_failed", (struct agg){AGG_RATE, 0}, seconds));
+    put_cell(row->cells[n++], &text);
+    buf_deinit(&text);
+}
+
+static void put_right(struct buf *out, const char *text, size_t width)
+{
+    for (size_t have = format_width(text); have < width; have++)
+        buf_append_char(out, ' ');
+    buf_append_c(out, text);
 }
 
 static void put_row(const struct fleet_run *r, const char *name, const char *region,
@@ -220,8 +234,9 @@ static void put_row(const struct fleet_run *r, const char *name, const char *reg
     struct region_row row;
 
     fill_row(r, t, &row);
-    buf_printf(out, "     %-22s %6.0f %11.0f %10.1f %10s %10s %10s %8.2f%%", name, row.vus,
-               row.iterations, row.rate, row.avg, row.p95, row.p99, row.failed);
+    buf_printf(out, "     %-22s", name);
+    for (size_t i = 0; i < CELLS; i++)
+        put_right(out, row.cells[i], columns[i].width);
     if (saturated > 0)
         buf_printf(out, "  saturated for %llus", (unsigned long long)saturated);
     if (region && fleet_run_is_emulated(r, region))
@@ -266,8 +281,10 @@ void fleet_run_region_table(const struct fleet_run *r, bool color, struct buf *o
 
     buf_printf(out, "\n  %sBY REGION%s (%s)\n\n", color ? "\x1b[1m" : "", color ? "\x1b[0m" : "",
                latency);
-    buf_printf(out, "     %-22s %6s %11s %10s %10s %10s %10s %9s\n", "region", "VUs", "iterations",
-               "req/s", "avg", "p(95)", "p(99)", "failed");
+    buf_printf(out, "     %-22s", "region");
+    for (size_t i = 0; i < CELLS; i++)
+        put_right(out, columns[i].title, columns[i].width);
+    buf_append_char(out, '\n');
     for (size_t i = 0; i < r->region_count; i++)
         put_row(r, r->regions[i], r->regions[i],
                 collector_region_totals(r->collector, r->regions[i]), out);
@@ -278,27 +295,33 @@ void fleet_run_region_table(const struct fleet_run *r, bool color, struct buf *o
         buf_printf(out, "\n%s", r->findings);
 }
 
-static void put_markdown_row(const struct fleet_run *r, const char *name, const struct totals *t,
-                             struct buf *out)
+static void put_markdown_row(const struct fleet_run *r, const char *name, const char *region,
+                             const struct totals *t, struct buf *out)
 {
     struct region_row row;
 
     fill_row(r, t, &row);
-    buf_printf(out, "| %s | %.0f | %.0f | %.1f | %s | %s | %s | %.2f %% |\n", name, row.vus,
-               row.iterations, row.rate, row.avg, row.p95, row.p99, row.failed);
+    buf_printf(out, "| %s%s |", name,
+               region && fleet_run_is_emulated(r, region) ? " (emulated)" : "");
+    for (size_t i = 0; i < CELLS; i++)
+        buf_printf(out, " %s |", row.cells[i]);
+    buf_append_char(out, '\n');
 }
 
 void fleet_run_region_markdown(const struct fleet_run *r, struct buf *out)
 {
-    buf_printf(out,
-               "### By region (%s)\n\n"
-               "| Region | VUs | Iterations | Requests/s | avg | p(95) | p(99) | Failed |\n"
-               "| --- | --: | --: | --: | --: | --: | --: | --: |\n",
+    buf_printf(out, "### By region (%s)\n\n| region |",
                latency_metric(collector_totals(r->collector)));
+    for (size_t i = 0; i < CELLS; i++)
+        buf_printf(out, " %s |", columns[i].title);
+    buf_append_c(out, "\n| --- |");
+    for (size_t i = 0; i < CELLS; i++)
+        buf_append_c(out, " --: |");
+    buf_append_char(out, '\n');
     for (size_t i = 0; i < r->region_count; i++)
-        put_markdown_row(r, r->regions[i], collector_region_totals(r->collector, r->regions[i]),
-                         out);
-    put_markdown_row(r, "all", collector_totals(r->collector), out);
+        put_markdown_row(r, r->regions[i], r->regions[i],
+                         collector_region_totals(r->collector, r->regions[i]), out);
+    put_markdown_row(r, "all", NULL, collector_totals(r->collector), out);
     buf_append_char(out, '\n');
     put_losses(r, "- ", "", true, out);
 }
