@@ -1,5 +1,6 @@
 #include "base/duration.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,9 @@ static const struct {
     {STR_INIT("h"), 3600 * NSEC_PER_SEC},
     {STR_INIT("d"), 86400 * NSEC_PER_SEC},
 };
+
+/* What fits 63 bits of nanoseconds. */
+static const double MSEC_MAX = 9.2e12;
 
 static bool is_digit(char c)
 {
@@ -91,6 +95,18 @@ int duration_parse(struct str s, int64_t *nsec)
             return err;
     }
     *nsec = negative ? -(int64_t)total : (int64_t)total;
+    return 0;
+}
+
+int duration_parse_msec(struct str s, int64_t *nsec)
+{
+    double msec;
+
+    if (!str_to_double(s, &msec))
+        return duration_parse(s, nsec);
+    if (fabs(msec) > MSEC_MAX)
+        return ERR_LIMIT;
+    *nsec = (int64_t)(msec * (double)NSEC_PER_MSEC);
     return 0;
 }
 

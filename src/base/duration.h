@@ -15,6 +15,11 @@
 MUST_USE
 int duration_parse(struct str s, int64_t *nsec);
 
+/* The same, and a bare number is milliseconds ("1500", "0.5"): what stands in options and params.
+ */
+MUST_USE
+int duration_parse_msec(struct str s, int64_t *nsec);
+
 /* As Go prints a duration, which is how k6 shows it: "1m30s", "10m0s", "300ms", "1.5s", "0s".
  * `out` holds at least 32 bytes. Returns `out`. */
 char *duration_format(int64_t nsec, char *out, size_t size);

@@ -46,6 +46,7 @@ static struct {
     size_t kept_bytes;
     size_t keep_lines; /* 0: none are kept */
     size_t keep_bytes;
+    struct log_limit *limits; /* those that have held lines back; they only come */
 } state = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .level = LOG_INFO,
@@ -462,21 +463,29 @@ static void emit(const struct target *target, enum log_level level, struct str m
         buf_deinit(&clean[i]);
 }
 
-void log_msg(enum log_level level, struct str message, ...)
+static size_t take_fields(struct field *fields, va_list args)
 {
-    struct field fields[FIELDS_MAX];
-    size_t count = 0;
     const char *key;
-    va_list args;
+    size_t count = 0;
 
-    if (!log_is_on(level))
-        return;
-    va_start(args, message);
     while (count < FIELDS_MAX && (key = va_arg(args, const char *))) {
         const char *value = va_arg(args, const char *);
 
         fields[count++] = (struct field){str_of(key), str_of(value ? value : "")};
     }
+    return count;
+}
+
+void log_msg(enum log_level level, struct str message, ...)
+{
+    struct field fields[FIELDS_MAX];
+    size_t count;
+    va_list args;
+
+    if (!log_is_on(level))
+        return;
+    va_start(args, message);
+    count = take_fields(fields, args);
     va_end(args);
     emit(&state.out, level, message, fields, count);
 }
@@ -512,23 +521,32 @@ void log_console(enum log_level level, struct str message)
         emit(state.console.fd >= 0 ? &state.console : &state.out, level, message, &source, 1);
 }
 
-void log_limited(struct log_limit *limit, enum log_level level, const char *fmt, ...)
+/* Whether one more line of this second passes; *held is how many did not since one last did. */
+static bool admit(struct log_limit *limit, unsigned burst, unsigned *held)
 {
     long long second = clock_now() / NSEC_PER_SEC + 1;
-    struct str message;
+
+    *held = 0;
+    if (atomic_exchange(&limit->_second, second) != second)
+        atomic_store(&limit->_passed, 0);
+    if (atomic_fetch_add(&limit->_passed, 1) >= burst) {
+        atomic_fetch_add(&limit->_held, 1);
+        return false;
+    }
+    *held = atomic_exchange(&limit->_held, 0);
+    return true;
+}
+
+void log_limited(struct log_limit *limit, enum log_level level, const char *fmt, ...)
+{
     unsigned held;
     char *text;
     char *line = NULL;
     va_list args;
     int len;
 
-    if (!log_is_on(level))
+    if (!log_is_on(level) || !admit(limit, 1, &held))
         return;
-    if (atomic_exchange(&limit->_second, second) == second) {
-        atomic_fetch_add(&limit->_held, 1);
-        return;
-    }
-    held = atomic_exchange(&limit->_held, 0);
     va_start(args, fmt);
     len = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
@@ -538,8 +556,60 @@ void log_limited(struct log_limit *limit, enum log_level level, const char *fmt,
     va_end(args);
     if (held > 0)
         line = mem_printf("%s (and %u more like it in the second before)", text, held);
-    message = str_of(line ? line : text);
-    emit(&state.out, level, message, NULL, 0);
+    emit(&state.out, level, str_of(line ? line : text), NULL, 0);
     mem_free(line);
     mem_free(text);
+}
+
+/* Makes log_say_held see it. */
+static void list_limit(struct log_limit *limit, enum log_level level, struct str message)
+{
+    if (atomic_exchange(&limit->_is_listed, true))
+        return;
+    limit->_level = level;
+    limit->_message = message;
+    pthread_mutex_lock(&state.lock);
+    limit->_next = state.limits;
+    state.limits = limit;
+    pthread_mutex_unlock(&state.lock);
+}
+
+void log_burst(struct log_limit *limit, enum log_level level, struct str message, ...)
+{
+    struct field fields[FIELDS_MAX];
+    char number[16];
+    unsigned held;
+    size_t count;
+    va_list args;
+
+    if (!log_is_on(level))
+        return;
+    if (!admit(limit, LOG_BURST, &held)) {
+        list_limit(limit, level, message);
+        return;
+    }
+    va_start(args, message);
+    count = take_fields(fields, args);
+    va_end(args);
+    snprintf(number, sizeof number, "%u", held);
+    if (held > 0 && count < FIELDS_MAX)
+        fields[count++] = (struct field){STR("held_back"), str_of(number)};
+    emit(&state.out, level, message, fields, count);
+}
+
+void log_say_held(void)
+{
+    struct log_limit *limit;
+
+    pthread_mutex_lock(&state.lock);
+    limit = state.limits;
+    pthread_mutex_unlock(&state.lock);
+    for (; limit; limit = limit->_next) {
+        unsigned held = atomic_exchange(&limit->_held, 0);
+        char number[16];
+
+        snprintf(number, sizeof number, "%u", held);
+        if (held > 0)
+            log_msg(limit->_level, limit->_message, "held_back", number, NULL);
+    }
 }

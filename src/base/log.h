@@ -73,15 +73,30 @@ void log_keep(size_t max_lines, size_t max_bytes);
 void log_take_kept(struct log_kept *out); /* the caller's: log_kept_deinit */
 void log_kept_deinit(struct log_kept *kept);
 
-/* Call-site limits, for events that a million VUs have alike: the first in a second passes, the
- * rest are counted and said as one line when the next second's first comes.
- *     static struct log_limit limit;
- *     log_limited(&limit, LOG_WARN, "Request Failed ..."); */
+/* Call-site limits, for events that a million VUs have alike.
+ *     static struct log_limit limit; */
 struct log_limit {
     _Atomic long long _second;
+    _Atomic unsigned _passed; /* in that second */
     _Atomic unsigned _held;
+    _Atomic bool _is_listed; /* among those that log_say_held looks at */
+    struct log_limit *_next;
+    enum log_level _level;
+    struct str _message;
 };
+
+/* What comes again and again on its own: the first in a second passes, the rest are counted and
+ * said with the next second's first. */
 void log_limited(struct log_limit *limit, enum log_level level, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
+
+/* What a script's author wants to see one by one: as log_msg, of which the first LOG_BURST in a
+ * second pass. The next line has the number of those that did not as its field held_back. `message`
+ * is a text that stays. */
+enum { LOG_BURST = 20 };
+void log_burst(struct log_limit *limit, enum log_level level, struct str message, ...)
+    __attribute__((sentinel));
+/* Says now what log_burst has held back: for the end of a run. */
+void log_say_held(void);
 
 #endif

@@ -94,7 +94,7 @@ static size_t distance(struct str a, const char *b)
 const char *args_nearest(struct str name, const char *const *words)
 {
     const char *best = NULL;
-    size_t least = name.len < 6 ? name.len / 2 + 1 : 4; /* more edits make another word */
+    size_t least = name.len < 9 ? name.len / 3 + 1 : 4; /* more edits make another word */
 
     for (; *words; words++) {
         size_t edits = distance(name, *words);
@@ -122,6 +122,9 @@ static int unknown(const struct args *a, struct str name, struct diag *d)
             words[count++] = option_table[i].flag;
     }
     words[count] = NULL;
+    if (str_eq_c(name, "no-summary") && flag_belongs(&flag_table[FLAG_SUMMARY_MODE], a->command))
+        return diag_set(d, ERR_INVALID,
+                        "unknown flag --no-summary: k6 v2 has --summary-mode=disabled instead");
     best = args_nearest(name, words);
     if (best)
         return diag_set(d, ERR_INVALID, "unknown flag --%.*s: did you mean --%s?", STR_ARG(name),

@@ -26,7 +26,7 @@ int options_json_nsec(const json_t *json, int64_t *nsec, struct diag *d)
         return 0;
     }
     if (json_is_string(json) &&
-        duration_parse(str_from(json_string_value(json), json_string_length(json)), nsec) == 0)
+        duration_parse_msec(str_from(json_string_value(json), json_string_length(json)), nsec) == 0)
         return 0;
     return want(d, "a duration as in '1m30s', or a number of milliseconds", json);
 }
@@ -47,11 +47,14 @@ static int check_duration(const json_t *in, json_t **out, struct diag *d)
     return 0;
 }
 
+/* The digits of `vus: __ENV.VUS` are a number, as in k6. */
 static int check_int(const json_t *in, json_t **out, struct diag *d)
 {
     double real = json_number_value(in);
+    bool is_number = json_is_string(in) ? str_to_double(str_of(json_string_value(in)), &real)
+                                        : json_is_number(in);
 
-    if (!json_is_number(in) || real != (double)(int64_t)real)
+    if (!is_number || fabs(real) > 9e15 || real != (double)(int64_t)real)
         return want(d, "a whole number", in);
     if (real < 0)
         return want(d, "a number that is not negative", in);
@@ -410,14 +413,6 @@ static json_t *string_of(struct str s)
     return json_stringn(s.ptr ? s.ptr : "", s.len);
 }
 
-/* A bare number is milliseconds, as in JSON (CFG-04); flags refuse it before (cli/args.c). */
-static json_t *duration_of(struct str text)
-{
-    double number;
-
-    return str_to_double(text, &number) ? json_real(number) : string_of(text);
-}
-
 static int bool_from_text(struct str text, json_t **out, struct diag *d)
 {
     if (text.len == 0 || str_eq_c(text, "true") || str_eq_c(text, "1"))
@@ -445,7 +440,7 @@ static int stages_from_text(struct str text, json_t **out, struct diag *d)
                             STR_ARG(whole));
         }
         json_array_append_new(*out,
-                              json_pack("{s:o, s:I}", "duration", duration_of(str_trim(duration)),
+                              json_pack("{s:o, s:I}", "duration", string_of(str_trim(duration)),
                                         "target", (json_int_t)value));
     }
     return 0;
@@ -506,7 +501,7 @@ int option_from_text(enum option_kind kind, struct str text, json_t **out, struc
             json_array_append_new(*out, string_of(str_trim(str_cut(&text, ','))));
         return 0;
     case OPTION_KIND_DURATION:
-        *out = duration_of(text);
+        *out = string_of(text);
         return 0;
     case OPTION_KIND_STAGES:
         return stages_from_text(text, out, d);

@@ -315,6 +315,7 @@ static void finish(struct run *run)
         return;
     run->is_finished = true;
     timer_stop(run->loop, &run->grace);
+    log_say_held();
     atomic_store(&run->state.ended, clock_now());
     set_phase(run, is_aborted(run) ? RUN_INTERRUPTED : RUN_ENDED);
     run_reports_finish(run);

@@ -260,9 +260,10 @@ static int read_executor(const json_t *json, struct scenario *s, struct diag *d)
         }
     }
     return diag_set(d, ERR_INVALID,
-                    "unknown executor '%s': use shared-iterations, per-vu-iterations, "
-                    "constant-vus, ramping-vus, constant-arrival-rate or ramping-arrival-rate",
-                    name ? name : "");
+                    "%s%s%s: use shared-iterations, per-vu-iterations, constant-vus, ramping-vus, "
+                    "constant-arrival-rate or ramping-arrival-rate",
+                    name ? "unknown executor '" : "executor is missing", name ? name : "",
+                    name ? "'" : "");
 }
 
 static int check_fields(const json_t *json, const struct scenario *s, struct diag *d)
@@ -276,8 +277,10 @@ static int check_fields(const json_t *json, const struct scenario *s, struct dia
 
         snprintf(padded, sizeof padded, " %s ", key);
         if (!strstr(common_fields, padded) && !strstr(executors[s->kind].fields, padded))
-            return diag_set(d, ERR_INVALID, "unknown field '%s': executor %s has%sand%s", key,
-                            executors[s->kind].name, executors[s->kind].fields, common_fields);
+            return diag_set(
+                d, ERR_INVALID, "unknown field '%s': %s has %.*s, and as every one %.*s", key,
+                executors[s->kind].name, STR_ARG(str_trim(str_of(executors[s->kind].fields))),
+                STR_ARG(str_trim(str_of(common_fields))));
     }
     return 0;
 }

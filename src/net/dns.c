@@ -107,20 +107,13 @@ int dns_policy_parse(struct str text, enum dns_policy *out)
 
 int dns_ttl_parse(struct str text, int64_t *out)
 {
-    uint64_t ms;
     int64_t nsec;
 
     if (str_eq(text, STR("inf"))) {
         *out = INT64_MAX;
         return 0;
     }
-    if (str_to_u64(text, &ms)) {
-        if (ms > (uint64_t)(INT64_MAX / NSEC_PER_MSEC))
-            return ERR_INVALID;
-        *out = (int64_t)ms * NSEC_PER_MSEC;
-        return 0;
-    }
-    if (duration_parse(text, &nsec) || nsec < 0)
+    if (duration_parse_msec(text, &nsec) || nsec < 0)
         return ERR_INVALID;
     *out = nsec;
     return 0;

@@ -123,7 +123,9 @@ int rules_add_blacklisted(struct rules *r, struct str cidr, struct diag *d)
     struct cidr net;
 
     if (cidr_parse(cidr, &net))
-        return diag_set(d, ERR_INVALID, "invalid CIDR address: %.*s", STR_ARG(cidr));
+        return diag_set(d, ERR_INVALID,
+                        "blacklistIPs: '%.*s' is no range of addresses as in 10.0.0.0/8 or ::1/128",
+                        STR_ARG(cidr));
     r->blacklist = mem_reallocarray(r->blacklist, r->blacklist_count + 1, sizeof net);
     r->blacklist[r->blacklist_count++] = net;
     return 0;

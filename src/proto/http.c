@@ -38,13 +38,17 @@ void http_client_close_idle(struct http_client *client)
     http_origins_close_idle(client);
 }
 
-void http_debug(const struct http_exchange *x, enum http_debug_what what, struct str head,
+void http_debug(struct http_exchange *x, enum http_debug_what what, struct str head,
                 struct str body)
 {
-    const struct http_client_options *o = &x->chain->client->options;
+    struct http_client *client = x->chain->client;
+    const struct http_client_options *o = &client->options;
 
-    if (o->debug)
-        o->debug(o->debug_arg, what, head, o->debug_bodies ? body : STR(""));
+    if (!o->debug)
+        return;
+    if (what == HTTP_DEBUG_REQUEST)
+        x->debug_number = ++client->debugged;
+    o->debug(o->debug_arg, what, x->debug_number, head, o->debug_bodies ? body : STR(""));
 }
 
 void http_client_take_bytes(struct http_client *client, uint64_t *sent, uint64_t *received)

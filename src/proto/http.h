@@ -48,9 +48,10 @@ struct http_client_options {
     uint64_t max_body;        /* bytes of a body, as received and decoded; 0: HTTP_BODY_MAX */
 
     /* http-debug; NULL: none. Called with each head as it went over the wire, and with the body
-     * (a response's: decoded from its transfer coding; empty when `debug_bodies` is off). Runs on
-     * the fiber, must not park. */
-    void (*debug)(void *arg, enum http_debug_what what, struct str head, struct str body);
+     * (a response's: decoded from its transfer coding; empty when `debug_bodies` is off); `number`
+     * counts the client's requests. Runs on the fiber, must not park. */
+    void (*debug)(void *arg, enum http_debug_what what, uint64_t number, struct str head,
+                  struct str body);
     void *debug_arg;
     bool debug_bodies;
 };

@@ -4,7 +4,7 @@
 #include "proto/http_status.h"
 
 /* http-debug shows HTTP/2 in the form of HTTP/1.1. */
-static void debug_request(const struct http_exchange *x)
+static void debug_request(struct http_exchange *x)
 {
     const struct http_chain *c = x->chain;
 
@@ -14,7 +14,7 @@ static void debug_request(const struct http_exchange *x)
                    c->plain_body);
 }
 
-static void debug_response(const struct http_exchange *x)
+static void debug_response(struct http_exchange *x)
 {
     struct arena *a = x->chain->arena;
     struct str text;

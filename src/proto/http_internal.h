@@ -21,6 +21,7 @@ struct http_client {
     struct http_origin *origins; /* HTTP/2; see http_link.c */
     uint64_t sent;               /* bytes on the wire not yet taken */
     uint64_t received;
+    uint64_t debugged; /* requests that http-debug has shown */
     size_t first_read; /* room for the first read of a response; 0: not known yet */
 };
 
@@ -97,6 +98,7 @@ struct http_exchange {
     bool is_refused;  /* HTTP/2: the server did not act on the request */
     uint32_t h2_code;
     const char *why; /* a static text about err; NULL: none */
+    uint64_t debug_number;
 
     /* Monotonic nanoseconds; 0: did not happen. */
     int64_t written;
@@ -109,7 +111,7 @@ YIELDS int http1_exchange(struct http_exchange *x);
 YIELDS int http2_exchange(struct http_exchange *x);
 
 /* http-debug: shows a head and a body, if anybody wants to see them. */
-void http_debug(const struct http_exchange *x, enum http_debug_what what, struct str head,
+void http_debug(struct http_exchange *x, enum http_debug_what what, struct str head,
                 struct str body);
 
 /* Gives the exchange a connection: a kept one, or a new one through `proxy` (NULL: straight). */

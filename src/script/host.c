@@ -334,7 +334,7 @@ static bool parse_duration(JSContext *ctx, JSValueConst v, int64_t *nsec)
 {
     size_t len;
     const char *text = JS_ToCStringLen(ctx, &len, v);
-    bool ok = text && duration_parse(str_from(text, len), nsec) == 0;
+    bool ok = text && duration_parse_msec(str_from(text, len), nsec) == 0;
 
     JS_FreeCString(ctx, text);
     return ok;

@@ -24,6 +24,10 @@ def test_unknown_command_and_flag(lab):
     assert r.code != 0 and "unknown command 'rum'" in r.stderr
     r = lab.gale("run", "--vsu", "3", "x.js")
     assert r.code == 104 and "did you mean --vus?" in r.stderr
+    r = lab.gale("run", "--nope", "x.js")
+    assert r.code == 104 and "unknown flag --nope: see --help" in r.stderr, r.text
+    r = lab.gale("run", "--no-summary", "x.js")
+    assert r.code == 104 and "--summary-mode=disabled" in r.stderr, r.text
     r = lab.gale("run", "--vus")
     assert r.code == 104 and "needs a value" in r.stderr
     r = lab.gale("run", "-u", "many", lab.file("s.js", SIMPLE))

@@ -188,6 +188,8 @@ def test_http_debug(lab):
     body = f"http.post('{t.url}/debug', 'the body');"
     r = run(lab, body, "", "--http-debug")
     assert "POST /debug HTTP/1.1" in r.stderr and "HTTP/1.1 200 OK" in r.stderr and "the body" not in r.stderr, r.stderr
+    ids = re.findall(r'level=info msg="(?:Request|Response):.* iter=0 request_id=(\S+) scenario=default source=http-debug vu=1', r.stderr)
+    assert len(ids) == 2 and ids[0] == ids[1], r.stderr
     for options, flags in (("", ["--http-debug=full"]), ("httpDebug: 'full'", [])):
         assert "the body" in run(lab, body, options, *flags).stderr
 

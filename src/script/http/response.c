@@ -345,8 +345,10 @@ static void say_failed(const struct http_call *call)
 {
     static struct log_limit limit;
 
-    log_limited(&limit, LOG_WARN, "Request Failed error=\"%.*s\"",
-                STR_ARG(call->response.error_long));
+    char *error = str_dup(call->response.error_long);
+
+    log_burst(&limit, LOG_WARN, STR("Request Failed"), "error", error, NULL);
+    mem_free(error);
 }
 
 /* k6-features.md OPT-11. */
@@ -354,10 +356,15 @@ static void say_redirects(const struct http_call *call)
 {
     static struct log_limit limit;
 
-    log_limited(&limit, LOG_WARN,
-                "stopped after %d redirects and returned the redirection; allow more with the "
-                "option maxRedirects url=\"%.*s\"",
-                call->request.max_redirects, STR_ARG(call->url_text));
+    char *url = str_dup(call->url_text);
+    char most[16];
+
+    snprintf(most, sizeof most, "%d", call->request.max_redirects);
+    log_burst(&limit, LOG_WARN,
+              STR("stopped at the limit of redirects and returned the redirection; allow more with "
+                  "the option maxRedirects"),
+              "maxRedirects", most, "url", url, NULL);
+    mem_free(url);
 }
 
 /* The client writes the length itself; a script that says another one is told (HTP-07). */

@@ -1,5 +1,6 @@
 /* What options say about connections, once per worker, and the VU's client. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/options.h"
+#include "engine/scenario.h"
 #include "net/addr.h"
 #include "net/dialer.h"
 #include "net/dns.h"
@@ -232,11 +234,26 @@ void http_worker_deinit(struct script_worker *worker)
 
 /* --- VUs ---------------------------------------------------------------------------------- */
 
-static void debug_message(void *arg, enum http_debug_what what, struct str head, struct str body)
+/* A request and its response have the same request_id. */
+static void debug_message(void *arg, enum http_debug_what what, uint64_t number, struct str head,
+                          struct str body)
 {
-    (void)arg;
-    log_printf(LOG_INFO, "%s:\n%.*s%.*s\n", what == HTTP_DEBUG_REQUEST ? "Request" : "Response",
-               STR_ARG(head), STR_ARG(body));
+    const struct vu *vu = arg;
+    char *text = mem_printf("%s:\n%.*s%.*s\n", what == HTTP_DEBUG_REQUEST ? "Request" : "Response",
+                            STR_ARG(head), STR_ARG(body));
+    char *group = str_dup(shard_tagset_get(vu->shard, vu->tags, STR("group")));
+    char *id =
+        mem_printf("%llu-%llu", (unsigned long long)vu->id_in_test, (unsigned long long)number);
+    char vu_id[24];
+    char iter[24];
+
+    snprintf(vu_id, sizeof vu_id, "%llu", (unsigned long long)vu->id);
+    snprintf(iter, sizeof iter, "%llu", (unsigned long long)vu->iteration_count);
+    log_msg(LOG_INFO, str_of(text), "group", group, "iter", iter, "request_id", id, "scenario",
+            vu->scenario ? vu->scenario->name : "", "source", "http-debug", "vu", vu_id, NULL);
+    mem_free(text);
+    mem_free(group);
+    mem_free(id);
 }
 
 static struct http_client *new_client(struct http_vu *http)
@@ -251,6 +268,7 @@ static struct http_client *new_client(struct http_vu *http)
         .no_reuse = w->no_reuse,
         .max_body = w->max_body,
         .debug = w->debug[0] ? debug_message : NULL,
+        .debug_arg = http->vu,
         .debug_bodies = strcmp(w->debug, "full") == 0,
     };
 

@@ -47,6 +47,21 @@ static void check_format(int64_t nsec, const char *want)
     CHECK_TEXT(duration_format(nsec, out, sizeof out), want);
 }
 
+TEST(duration_of_a_bare_number_is_milliseconds)
+{
+    int64_t nsec = 0;
+
+    CHECK_EQ(duration_parse_msec(STR("1500"), &nsec), 0);
+    CHECK_EQ(nsec, INT64_C(1500000000));
+    CHECK_EQ(duration_parse_msec(STR("0.5"), &nsec), 0);
+    CHECK_EQ(nsec, 500000);
+    CHECK_EQ(duration_parse_msec(STR("1m"), &nsec), 0);
+    CHECK_EQ(nsec, INT64_C(60000000000));
+    CHECK_EQ(duration_parse_msec(STR("1e300"), &nsec), ERR_LIMIT);
+    CHECK_EQ(duration_parse_msec(STR("soon"), &nsec), ERR_SYNTAX);
+    CHECK_EQ(nsec, INT64_C(60000000000));
+}
+
 TEST(duration_formats_as_go_does)
 {
     check_format(0, "0s");

@@ -100,6 +100,27 @@ TEST(log_limited_counts_what_it_holds_back)
     CHECK(strncmp(written(), "failed\nfailed (and ", 19) == 0);
 }
 
+TEST(log_burst_lets_some_through_and_says_what_it_held_back)
+{
+    static struct log_limit limit;
+    char line[80];
+    int seen = 0;
+    int held = 0;
+
+    open_log((struct log_options){.level = LOG_INFO, .format = LOG_TEXT});
+    for (int i = 0; i < LOG_BURST + 30; i++)
+        log_burst(&limit, LOG_WARN, STR("Request Failed"), "error", "a \"b\"", NULL);
+    log_say_held();
+    log_say_held(); /* says it once */
+    for (const char *at = written(); (at = strstr(at, "msg=\"Request Failed\"")); at++) {
+        seen += strstr(at, " error=\"a \\\"b\\\"\"") != NULL;
+        if (sscanf(at, "msg=\"Request Failed\" held_back=%79s", line) == 1)
+            held += atoi(line);
+    }
+    CHECK(seen >= LOG_BURST);
+    CHECK(held <= 30 && held > 0);
+}
+
 TEST(log_setup_names_what_is_wrong)
 {
     struct diag d = DIAG_INIT;

@@ -36,6 +36,24 @@ TEST(options_later_tiers_win)
     options_deinit(&o);
 }
 
+/* `vus: __ENV.VUS`, `duration: __ENV.MSEC`: texts that are numbers count as numbers. */
+TEST(options_take_numbers_of_the_environment)
+{
+    struct options o;
+    struct diag d = DIAG_INIT;
+
+    options_init(&o);
+    CHECK_EQ(apply(&o, TIER_SCRIPT, "{\"batch\": \"7\", \"setupTimeout\": \"1500\"}", NULL), 0);
+    CHECK_EQ(options_int(&o, OPTION_BATCH), 7);
+    CHECK_EQ(options_nsec(&o, OPTION_SETUP_TIMEOUT), INT64_C(1500000000));
+    CHECK_EQ(apply(&o, TIER_SCRIPT, "{\"batch\": \"7.5\"}", &d), ERR_INVALID);
+    CHECK_TEXT(d.message, "option batch: expected a whole number, got \"7.5\"");
+    diag_deinit(&d);
+    CHECK_EQ(apply(&o, TIER_SCRIPT, "{\"batch\": \"-1\"}", NULL), ERR_INVALID);
+    CHECK_EQ(apply(&o, TIER_SCRIPT, "{\"batch\": \"\"}", NULL), ERR_INVALID);
+    options_deinit(&o);
+}
+
 TEST(options_execution_replaces_what_lower_tiers_said)
 {
     struct options o;
@@ -64,8 +82,8 @@ TEST(options_refuse_wrong_types_by_name)
     static const char *const bad[] = {
         "{\"vus\": 1.5}",
         "{\"vus\": -1}",
-        "{\"vus\": \"3\"}",
-        "{\"duration\": \"5\"}",
+        "{\"vus\": \"three\"}",
+        "{\"duration\": \"5 s\"}",
         "{\"duration\": true}",
         "{\"stages\": {}}",
         "{\"stages\": [{\"duration\": \"1s\"}]}",
@@ -209,8 +227,9 @@ TEST(scenario_shortcuts_and_descriptions)
     check_scenario("{\"iterations\": 1, \"vus\": 2}",
                    "!scenario 'default': iterations (1) must not be fewer than vus (2): some would "
                    "never run");
-    check_scenario("{\"scenarios\": {\"a\": {\"executor\": \"constant-vus\", \"duration\": "
-                   "\"1s\", \"rate\": 3}}}",
-                   "!scenario 'a': unknown field 'rate': executor constant-vus has vus duration "
-                   "and executor startTime gracefulStop exec env tags options ");
+    check_scenario(
+        "{\"scenarios\": {\"a\": {\"executor\": \"constant-vus\", \"duration\": "
+        "\"1s\", \"rate\": 3}}}",
+        "!scenario 'a': unknown field 'rate': constant-vus has vus duration, and as every "
+        "one executor startTime gracefulStop exec env tags options");
 }

@@ -413,10 +413,12 @@ TEST(http_sends_at_the_same_time)
 
 static struct buf log_text = BUF_INIT(4096);
 
-static void write_log(void *arg, enum http_debug_what what, struct str head, struct str body)
+static void write_log(void *arg, enum http_debug_what what, uint64_t number, struct str head,
+                      struct str body)
 {
     (void)arg;
-    buf_printf(&log_text, "%d %.*s[%.*s]\n", (int)what, STR_ARG(head), STR_ARG(body));
+    buf_printf(&log_text, "%llu %d %.*s[%.*s]\n", (unsigned long long)number, (int)what,
+               STR_ARG(head), STR_ARG(body));
 }
 
 static void a_logged_post(void)
@@ -437,8 +439,8 @@ TEST(http_shows_what_goes_over_the_wire)
     port = SERVE(replies);
     run_client(a_logged_post);
     snprintf(want, sizeof want,
-             "0 POST /p HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Length: 2\r\n\r\n[in]\n"
-             "1 HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[out]\n",
+             "1 0 POST /p HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Length: 2\r\n\r\n[in]\n"
+             "1 1 HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[out]\n",
              port);
     CHECK_TEXT(log_text.data, want);
     buf_deinit(&log_text);
