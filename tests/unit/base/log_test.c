@@ -115,7 +115,7 @@ TEST(log_burst_lets_some_through_and_says_what_it_held_back)
     for (const char *at = written(); (at = strstr(at, "msg=\"Request Failed\"")); at++) {
         seen += strstr(at, " error=\"a \\\"b\\\"\"") != NULL;
         if (sscanf(at, "msg=\"Request Failed\" held_back=%79s", line) == 1)
-            held += atoi(line);
+            held += (int)strtol(line, NULL, 10);
     }
     CHECK(seen >= LOG_BURST);
     CHECK(held <= 30 && held > 0);
