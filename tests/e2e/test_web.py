@@ -1,5 +1,6 @@
 """The dashboard in a real browser."""
 import gzip
+import json
 import os
 import pathlib
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import urllib.request
 
+from api_client import Api
 from lab import ok
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -28,6 +30,21 @@ def modules(lab):
         shutil.copy(ROOT / "web" / name, folder)
     subprocess.run(["npm", "ci"], cwd=folder, check=True, capture_output=True, timeout=300)
     return folder
+
+
+def drive(lab, script, *args):
+    """Chromium, driven by a script that ends by saying "done"."""
+    browser = subprocess.Popen(
+        ["node", pathlib.Path(__file__).with_name(script), *map(str, args)],
+        env={**os.environ, "WEB_MODULES": str(modules(lab))}, text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    lab.closing.append(browser.kill)
+    return browser
+
+
+def finish(browser):
+    out, err = browser.communicate("\n", timeout=180)
+    assert browser.returncode == 0 and "done" in out, err
 
 
 def test_files(lab):
@@ -83,13 +100,33 @@ def test_a_run_from_the_browser(lab):
     assert ran.code == 0
     text = (ROOT / "examples/mission.js").read_text()
     script = lab.file("mission.js", text.replace("'1m'", "'10s'"))
+    archive = lab.dir / "mission.tar"
+    assert lab.gale("archive", "-O", archive, script).code == 0
     folder = os.environ.get("GALE_SCREENSHOTS", lab.dir)
-    browser = subprocess.Popen(
-        ["node", pathlib.Path(__file__).with_name("web.mjs"), fleet.url, script, base, folder],
-        env={**os.environ, "WEB_MODULES": str(modules(lab))}, text=True, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    lab.closing.append(browser.kill)
+    browser = drive(lab, "web.mjs", fleet.url, script, archive, base, folder)
     if browser.stdout.readline() == "kill\n":
         fleet.agents["us-east-1-a"].send_signal(signal.SIGKILL)
-    out, err = browser.communicate("\n", timeout=180)
-    assert browser.returncode == 0 and "done" in out, err
+    finish(browser)
+
+
+FOREVER = """
+import { sleep } from 'k6';
+export const options = { vus: 1, duration: '10m', thresholds: { iterations: ['count>0'] } };
+export default function () { sleep(0.2); }
+"""
+
+
+def test_roles(lab):
+    """A page offers what its reader may do, and nothing that it shows or asks for is refused."""
+    fleet = lab.fleet("--token", "chosen")
+    fleet.agent("us", "us-1")
+    api = Api(fleet.url, "chosen")
+    fleet.wait("an agent", lambda: api.get("/api/v1/agents").json["items"])
+    tokens = {role: api.post("/api/v1/tokens", {"name": f"ana the {role}", "role": role}).json["token"]
+              for role in ("viewer", "runner", "admin")}
+    test = api.post("/api/v1/tests", {"name": "forever", "script": FOREVER}).json["id"]
+    run = api.post("/api/v1/runs", {"test": test, "name": "For ever"}).json["id"]
+    share = api.post(f"/api/v1/runs/{run}/shares", {}).json["token"]
+    fleet.wait("the run", lambda: api.get(f"/api/v1/runs/{run}").json["phase"] == "running")
+    browser = drive(lab, "roles.mjs", fleet.url, run, json.dumps({**tokens, "share": share}))
+    finish(browser)

@@ -1,12 +1,12 @@
-/* Drives the dashboard in Chromium: node web.mjs URL SCRIPT BASE FOLDER. Screenshots and downloads go to the folder. Talks
+/* Drives the dashboard in Chromium: node web.mjs URL SCRIPT ARCHIVE BASE FOLDER. Screenshots and downloads go to the folder. Talks
  * with the test by lines: it says "kill", waits for a line, and goes on. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import assert from 'node:assert';
 import { launch, require } from './browser.mjs';
 
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const [url, script, base, folder] = process.argv.slice(2);
+const [url, script, archive, base, folder] = process.argv.slice(2);
 const REGIONS = ['us-east-1', 'eu-central-1', 'ap-southeast-2'];
 const MOST_SHIFT = 0.05; /* of the layout: web.dev calls 0.1 good */
 const LONG = { timeout: 60000 };
@@ -27,6 +27,21 @@ page.on('pageerror', (e) => problems.push(String(e)));
 const shot = (name) => page.screenshot({ path: `${folder}/${name}.png` });
 const button = (name) => page.getByRole('button', { name, exact: true });
 const told = (line) => { console.log(line); return new Promise((resume) => process.stdin.once('data', resume)); };
+
+/* Lets files fall on the page: [name, bytes as Latin-1] each. */
+async function drop(...files) {
+  const dropped = await page.evaluateHandle((list) => {
+    const transfer = new DataTransfer();
+    for (const [name, text] of list) transfer.items.add(new File([Uint8Array.from(text, (c) => c.charCodeAt(0))], name));
+    return transfer;
+  }, files);
+  const where = page.getByRole('region', { name: 'Script', exact: true });
+  await where.dispatchEvent('dragover', { dataTransfer: dropped });
+  await page.locator('.card.over').waitFor();
+  await where.dispatchEvent('drop', { dataTransfer: dropped });
+  assert.equal(await page.locator('.card.over').count(), 0);
+  await page.evaluate(() => { globalThis.shift_ = 0; }); /* what follows is asked for, as after a click */
+}
 
 /* Usable by who can't see or point, nothing jumped, and nothing that a peer named was taken for HTML. axe runs by the
  * debugger's evaluate, which the page's policy does not bind. */
@@ -66,6 +81,32 @@ writeFileSync(`${folder}/broken.js`, 'export default function () {\n  let = ;\n}
 await page.setInputFiles('input[type=file]', `${folder}/broken.js`);
 await page.getByRole('alert').getByText('line 2').waitFor();
 await page.locator('.editor .mark').waitFor();
+assert.equal(await page.locator('.editor .mark').evaluate((mark) => mark.style.transform), 'translateY(20px)');
+
+/* More than the controller takes is not sent; what is dropped, or of many files, is taken as what is chosen. */
+const sent = [];
+page.on('request', (r) => { if (r.url().includes('/inspect')) sent.push(r.url()); });
+writeFileSync(`${folder}/large.js`, '');
+truncateSync(`${folder}/large.js`, 64 * 1024 * 1024 + 1);
+await page.setInputFiles('input[type=file]', `${folder}/large.js`);
+await page.getByRole('alert').getByText('64 MB is the most').waitFor();
+assert.deepEqual(sent, []);
+await drop(['broken.js', 'export default function () {\n\n  let = ;\n}\n']);
+await page.getByRole('alert').getByText('broken.js, line 3').waitFor();
+assert.equal(await page.getByText('64 MB is the most').count(), 0);
+await drop(['one.js', 'export default function () {}'], ['two.js', '']);
+await page.getByRole('alert').getByText('One file').waitFor();
+await drop(['image.js', '\0\0']);
+await page.getByRole('alert').getByText('neither a script').waitFor();
+await drop(['dropped.ts', 'export const options = { scenarios: { dropped: { executor: "shared-iterations", vus: 3, iterations: 9 } } };\nexport default function (): void {}\n']);
+await page.getByRole('cell', { name: 'shared-iterations' }).waitFor();
+await page.getByRole('textbox', { name: 'dropped.ts' }).waitFor();
+await drop(['several.tar', readFileSync(archive).toString('latin1')]);
+await page.getByRole('group', { name: 'What the script says' }).getByText('ramping-vus').waitFor();
+assert.equal(await page.getByRole('textbox', { name: 'several.tar' }).count(), 0);
+await page.setInputFiles('input[type=file]', { name: 'broken.tar', mimeType: 'application/x-tar', buffer: Buffer.from('no archive') });
+await page.getByRole('alert').getByText('archive').first().waitFor();
+
 writeFileSync(`${folder}/huge.js`, 'export const options = { vus: 90000, duration: "1m" };\nexport default function () {}\n');
 await page.setInputFiles('input[type=file]', `${folder}/huge.js`);
 await page.getByText('90,000').first().waitFor();

@@ -3,24 +3,45 @@ import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
 import './styles/charts.css';
 import './styles/parts.css';
+import { caller, learnCaller, may } from './api/caller';
 import { openShare } from './api/client';
+import { NotForYou, WhoIsAsking } from './components/caller';
 import { ComparePage } from './pages/compare';
 import { NewRunPage } from './pages/new_run';
 import { RunPage } from './pages/run';
 import { RunsPage } from './pages/runs';
 
+const path = location.pathname;
+const shared = () => caller()?.run; /* the only run that may be seen */
+
 function Page() {
-  const path = location.pathname;
   const run = /^\/runs\/([^/]+)$/.exec(path)?.[1];
   if (run) return <RunPage id={decodeURIComponent(run)} />;
-  if (path === '/new') return <NewRunPage />;
+  if (shared()) return <p class="card">A share link shows one run: <a href={`/runs/${shared()}`}>here it is</a>.</p>;
+  if (path === '/new') return caller() && !may('runner') ? <NotForYou what="Starting a run" role="runner" /> : <NewRunPage />;
   if (path === '/compare') return <ComparePage />;
   return <RunsPage />;
 }
 
-openShare().then(() => render(
+const Link = ({ to, text }: { to: string; text: string }) => <a href={to} aria-current={path === to ? 'page' : undefined}>{text}</a>;
+
+function Header() {
+  return (
+    <header>
+      <a href={shared() ? `/runs/${shared()}` : '/'} class="brand">gale</a>
+      {!shared() && (
+        <nav aria-label="Main">
+          <Link to="/" text="Runs" />
+          {(may('runner') || !caller()) && <Link to="/new" text="New run" />}
+        </nav>)}
+      <WhoIsAsking />
+    </header>
+  );
+}
+
+openShare().then(learnCaller).then(() => render(
   <>
     <a class="skip" href="#main">Skip to the content</a>
-    <header><a href="/" class="brand">gale</a><nav aria-label="Main"><a href="/">Runs</a> <a href="/new">New run</a></nav></header>
+    <Header />
     <main id="main"><Page /></main>
   </>, document.getElementById('app')!));

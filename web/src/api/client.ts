@@ -24,13 +24,19 @@ export async function call(path: string, init: RequestInit = {}): Promise<Respon
 
 export const get = async <T>(path: string, signal?: AbortSignal): Promise<T> => (await call(path, { signal })).json();
 
-/* `key` makes a request that creates harmless when it is sent twice. */
-export async function post<T>(path: string, body?: unknown, key?: string): Promise<T> {
-  const headers: Record<string, string> = { 'Content-Type': 'application/json' };
-  if (key) headers['Idempotency-Key'] = key;
-  const answer = await call(path, { method: 'POST', body: JSON.stringify(body ?? {}), headers });
+async function send<T>(method: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<T> {
+  const answer = await call(path, { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } });
   return answer.json();
 }
+
+export const post = <T>(path: string, body: unknown): Promise<T> => send('POST', path, body);
+export const patch = <T>(path: string, body: unknown): Promise<T> => send('PATCH', path, body);
+
+/* crypto.randomUUID is only there over TLS and on loopback. */
+const freshKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
+
+/* A POST that makes one thing, also when it is sent twice. */
+export const create = <T>(path: string, body: unknown): Promise<T> => send('POST', path, body, { 'Idempotency-Key': freshKey() });
 
 /* A token for a cookie, which no script can read. */
 export const signIn = (token: string) => post('/session', { token });

@@ -4,7 +4,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { Event, Nullable } from '../api/types';
-import { clock, number } from './format';
+import { chartTip } from './chart_tip';
+import { clock, number, short } from './format';
 import { colorOf, dashOf, useTheme, type Theme } from './theme';
 import { zoomByKey, type Zoom } from '../data/zoom';
 
@@ -17,14 +18,15 @@ export interface ChartProps {
   title: string;
   unit: string;
   data: ChartData;
+  whole?: Nullable; /* what stands for all of the first line, where that is not its last value */
   zoom: Zoom;
   group: string; /* charts of a group share their cursor */
   events?: Event[];
 }
 
-const HEIGHT = 180;
+const HEIGHT = 190;
 const DENSE_POINTS = 1000;
-const TALL = 300; /* on screens of 4K */
+const TALL = 340; /* on screens of 4K */
 
 const height = () => (innerWidth >= 2600 ? TALL : HEIGHT);
 
@@ -112,7 +114,7 @@ function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): u
     },
     axes: [
       { ...axis, size: 1.75 * em, values: (_, splits) => splits.map((s) => (Number.isInteger(s) ? clock(s) : '')) },
-      { ...axis, size: 3.5 * em, values: (_, splits) => splits.map((v) => (v >= 1e4 ? `${number(v / 1000)}k` : String(+v.toFixed(2)))) },
+      { ...axis, size: 3.5 * em, values: (_, splits) => splits.map(short) },
     ],
     cursor: {
       drag: { x: true, y: false, setScale: false },
@@ -122,13 +124,9 @@ function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): u
         dblclick: () => () => { zoom.show(null); return null; },
       },
     },
-    series: [
-      { label: 'time', value: (_, v) => (v == null ? '–' : clock(v)) },
-      ...labels.map((label, i) => ({
-        label, stroke: colorOf(theme, i), points: { show: false },
-        value: (_: uPlot, v: Nullable) => `${number(v)} ${v == null ? '' : unit}`,
-      })),
-    ],
+    legend: { show: false },
+    series: [{}, ...labels.map((label, i) => ({ label, stroke: colorOf(theme, i), points: { show: false } }))],
+    plugins: [chartTip(unit, labels.map((_, i) => colorOf(theme, i)))],
     hooks: {
       drawClear: [lookOf],
       draw: [(u) => drawEvents(u, events(), theme)],
@@ -140,8 +138,12 @@ function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): u
 
 const aligned = ({ t, lines }: ChartData) => [t, ...lines.map((l) => l.values)] as uPlot.AlignedData;
 
-const describe = ({ title, unit, data: { lines } }: ChartProps) =>
-  `${title}: ${lines.map((l) => { const v = l.values.findLast((x) => x != null); return `${l.label} ${v == null ? 'no value' : `${number(v)} ${unit}`}`; }).join(', ')}`;
+const lastOf = (line?: Line) => line?.values.findLast((v) => v != null);
+
+function describe({ title, unit, whole, data: { lines } }: ChartProps): string {
+  const valueOf = (l: Line, i: number) => (i === 0 && whole != null ? whole : lastOf(l));
+  return `${title}: ${lines.map((l, i) => { const v = valueOf(l, i); return `${l.label} ${v == null ? 'no value' : `${number(v)} ${unit}`}`; }).join(', ')}`;
+}
 
 export function Chart(props: ChartProps) {
   const { title, unit, data, zoom, group } = props;
@@ -150,7 +152,7 @@ export function Chart(props: ChartProps) {
   const events = useRef<Event[]>([]);
   const theme = useTheme();
   const labels = data.lines.map((l) => l.label).join('\n');
-  const last = data.lines[0]?.values.findLast((v) => v != null);
+  const value = props.whole ?? lastOf(data.lines[0]);
   events.current = props.events ?? [];
 
   useEffect(() => {
@@ -171,7 +173,7 @@ export function Chart(props: ChartProps) {
   return (
     <figure class="chart" role="group" tabIndex={0} aria-label={describe(props)} aria-describedby="chart-keys"
       onKeyDown={(e) => { if (!e.ctrlKey && !e.metaKey && !e.altKey && zoomByKey(zoom, e.key)) e.preventDefault(); }}>
-      <figcaption><span>{title}</span> <b>{number(last)} {last == null ? '' : unit}</b></figcaption>
+      <figcaption><span>{title}</span> <b>{number(value)} {value == null ? '' : unit}</b></figcaption>
       <div class="plot" ref={host} />
     </figure>
   );

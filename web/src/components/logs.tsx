@@ -14,6 +14,9 @@ export function passes(line: LogLine, { text, level, region }: LogFilter): boole
     && (!text || line.message.toLowerCase().includes(text.toLowerCase()));
 }
 
+/* A console's lines end in what the level and the source already say. */
+const messageOf = ({ source, message }: LogLine) => (source === 'console' ? message.replace(/ source=console$/, '') : message);
+
 interface LogsProps {
   lines: LogLine[];
   filter: LogFilter;
@@ -38,10 +41,11 @@ export function Logs({ lines, filter, onFilter, regions, onOlder }: LogsProps) {
         </select></label>
         <span class="hint" role="status">{lines.length} {lines.length === 1 ? 'line' : 'lines'}</span>
       </p>
+      {lines.length === 0 && <p class="hint">Nothing was logged{filter === NO_FILTER ? '' : ' that is like this'}.</p>}
       <ol class="lines" tabIndex={0} aria-label="Log lines">
         {lines.map((l) => (
           <li key={l.id} class={l.level}>
-            <span class="at">{timeOfDay(l.at)}</span> <b>{l.level}</b> {l.region} {l.message}
+            <span class="at">{timeOfDay(l.at)}</span> <b>{l.level}</b> {l.region} {messageOf(l)}
             {l.left_out > 0 && <i> ({l.left_out} lines before this one were left out)</i>}
           </li>))}
       </ol>

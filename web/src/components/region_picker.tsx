@@ -1,5 +1,8 @@
-/* Which regions a page shows, with the colours they have in its charts. */
-import { dashOf, colorOf, useTheme } from './theme';
+/* Which regions a page shows, with the looks they have in its charts: the charts' legend. */
+import { Swatch } from './swatch';
+
+/* More are easier to find in columns. */
+const FEW = 8;
 
 interface RegionPickerProps {
   all: string[];
@@ -9,23 +12,18 @@ interface RegionPickerProps {
 }
 
 export function RegionPicker({ all, chosen, onChoose, label }: RegionPickerProps) {
-  const theme = useTheme();
   const toggle = (r: string) => {
     const next = all.filter((o) => (o === r ? !chosen.includes(r) : chosen.includes(o)));
     if (next.length) onChoose(next);
   };
-  const swatch = (i: number) => (
-    <svg class="swatch" viewBox="0 0 24 6" aria-hidden="true">
-      <line x1="0" y1="3" x2="24" y2="3" stroke={colorOf(theme, i)} stroke-width="3" stroke-dasharray={dashOf(i).join(' ')} />
-    </svg>
-  );
   return (
-    <fieldset class="picker">
+    <fieldset class={`picker ${all.length > FEW ? 'many' : ''}`}>
       <legend>Regions</legend>
+      <span class="key"><Swatch line={0} /> overall</span>
       {all.map((r) => (
         <label key={r}>
           <input type="checkbox" checked={chosen.includes(r)} onChange={() => toggle(r)} />
-          {chosen.includes(r) && swatch(1 + chosen.indexOf(r))} {label(r)}
+          {chosen.includes(r) && <Swatch line={1 + chosen.indexOf(r)} />} {label(r)}
         </label>))}
     </fieldset>
   );

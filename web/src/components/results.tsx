@@ -20,7 +20,7 @@ export function RegionsTable({ run, valuesOf, label }: { run: Run; valuesOf: Val
     ...run.regions.map((region) => ({ name: region.region, region, values: valuesOf(region.region) })),
   ];
   const columns: Column<RegionRow>[] = [
-    { title: 'Region', cell: (r) => (r.region ? label(r.name) : <b>overall</b>), order: (r) => r.name },
+    { title: 'Region', cell: (r) => (r.region ? <span class="long">{label(r.name)}</span> : <b>overall</b>), order: (r) => r.name },
     { title: 'Share', isNumber: true, cell: (r) => (r.region ? `${number(r.region.share)} %` : ''), order: (r) => r.region?.share ?? null },
     measure('VUs', 'vus'),
     measure('Req/s', 'rps'),
@@ -33,13 +33,13 @@ export function RegionsTable({ run, valuesOf, label }: { run: Run; valuesOf: Val
   return <Table label="Regions" columns={columns} rows={rows} rowKey={(r) => r.name} />;
 }
 
-const agentsText = (r?: RunRegion) => (!r ? '' : r.agents_lost ? `${r.agents} (${r.agents_lost} lost)` : r.agents);
+const agentsText = (r?: RunRegion) => (!r ? '' : r.agents_lost ? <>{r.agents} <span class="bad">({r.agents_lost} lost)</span></> : r.agents);
 
 /* --- thresholds --- */
 
 export function ThresholdsTable({ thresholds }: { thresholds: Threshold[] }) {
   const columns: Column<Threshold>[] = [
-    { title: 'Metric', cell: (t) => t.metric, order: (t) => t.metric },
+    { title: 'Metric', cell: (t) => <span class="long">{t.metric}</span>, order: (t) => t.metric },
     { title: 'Threshold', cell: (t) => t.expression },
     { title: 'Value', isNumber: true, cell: (t) => withUnit(t.value, t.unit), order: (t) => t.value },
     { title: 'Holds', cell: (t) => <span class={t.ok ? 'good' : 'bad'}>{t.ok ? '✓ yes' : '✗ no'}</span>, order: (t) => Number(t.ok) },
@@ -56,7 +56,7 @@ export function UrlsTable({ urls, label }: { urls: UrlRow[]; label: Label }) {
     ({ title, isNumber: true, cell: (u) => number(u[key]), order: (u) => u[key] });
   const columns: Column<UrlRow>[] = [
     { title: 'Method', cell: (u) => u.method, order: (u) => u.method },
-    { title: 'Name', cell: (u) => <span class="long">{u.name}</span>, order: (u) => u.name },
+    { title: 'Name', cell: (u) => <span class="long url">{u.name}</span>, order: (u) => u.name },
     { title: 'Status', cell: (u) => (u.status === '0' ? 'no response' : u.status), order: (u) => u.status },
     { title: 'Region', cell: (u) => (u.region ? label(u.region) : 'overall'), order: (u) => u.region ?? '' },
     measure('Count', 'count'),
@@ -79,7 +79,7 @@ export function ErrorsTable({ errors, regions, label }: { errors: ErrorRow[]; re
     { title: 'Code', cell: (e) => e.error_code, order: (e) => e.error_code },
     { title: 'Error', cell: (e) => <span class="long">{e.error || (e.status === '0' ? 'no response' : `status ${e.status}`)}</span>, order: (e) => e.error },
     { title: 'Method', cell: (e) => e.method, order: (e) => e.method },
-    { title: 'Name', cell: (e) => <span class="long">{e.name}</span>, order: (e) => e.name },
+    { title: 'Name', cell: (e) => <span class="long url">{e.name}</span>, order: (e) => e.name },
     { title: 'Count', isNumber: true, cell: (e) => number(e.count), order: (e) => e.count },
     { title: 'First', isNumber: true, cell: (e) => clock(e.first_second), order: (e) => e.first_second },
     { title: 'Last', isNumber: true, cell: (e) => clock(e.last_second), order: (e) => e.last_second },
@@ -94,7 +94,7 @@ export function ChecksTable({ checks, regions, label }: { checks: Check[]; regio
   const rate = (c?: CheckCount): Nullable => (c && c.passes + c.fails > 0 ? c.passes / (c.passes + c.fails) : null);
   const columns: Column<Check>[] = [
     { title: 'Check', cell: (c) => <span class="long">{c.name}</span>, order: (c) => c.name },
-    { title: 'Group', cell: (c) => c.group.replaceAll('::', ' › ').trim(), order: (c) => c.group },
+    { title: 'Group', cell: (c) => c.group.replace(/^::/, '').replaceAll('::', ' › '), order: (c) => c.group },
     { title: 'Passed', isNumber: true, cell: (c) => number(c.passes), order: (c) => c.passes },
     { title: 'Failed', isNumber: true, cell: (c) => <span class={c.fails ? 'bad' : ''}>{number(c.fails)}</span>, order: (c) => c.fails },
     { title: 'Rate', isNumber: true, cell: (c) => percent(rate(c)), order: rate },
@@ -124,7 +124,7 @@ export function ExemplarsTable({ exemplars, label, traceLink }: { exemplars: Exe
     { title: 'At', isNumber: true, cell: (e) => clock(e.second), order: (e) => e.second },
     { title: 'Kind', cell: (e) => <span class={e.kind === 'failed' ? 'bad' : ''}>{e.kind}</span>, order: (e) => e.kind },
     { title: 'Region', cell: (e) => label(e.region), order: (e) => e.region },
-    { title: 'Request', cell: (e) => <span class="long">{e.method} {e.url}</span>, order: (e) => e.url },
+    { title: 'Request', cell: (e) => <span class="long url">{e.method} {e.url}</span>, order: (e) => e.url },
     { title: 'Status', cell: (e) => (e.error_code ? `${e.status} (${e.error_code})` : e.status), order: (e) => e.status },
     { title: 'ms', isNumber: true, cell: (e) => number(e.duration), order: (e) => e.duration },
     { title: 'Phases, ms', cell: (e) => phasesText(e.phases) },

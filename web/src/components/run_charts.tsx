@@ -26,9 +26,10 @@ interface RunChartsProps {
   label: (region: string) => string;
   events: Event[];
   zoom: Zoom;
+  whole?: Partial<Record<Key, Nullable>> | null; /* of a run that has ended, whose last second says nothing */
 }
 
-export function RunCharts({ series, regions, label, events, zoom }: RunChartsProps) {
+export function RunCharts({ series, regions, label, events, zoom, whole }: RunChartsProps) {
   const labels = regions.map(label);
   const dataOf = ({ key, factor }: ChartKind): ChartData => ({
     t: series.t,
@@ -38,10 +39,11 @@ export function RunCharts({ series, regions, label, events, zoom }: RunChartsPro
     ],
   });
   const data = useMemo(() => CHARTS.map(dataOf), [series, labels.join('\n')]);
+  const wholeOf = ({ key, factor }: ChartKind) => (whole?.[key] == null ? null : whole[key] * factor);
   return (
     <div class="charts">
       {CHARTS.map((kind, i) => (
-        <Chart key={kind.key} title={kind.title} unit={kind.unit} data={data[i]} events={events} zoom={zoom} group="run" />))}
+        <Chart key={kind.key} title={kind.title} unit={kind.unit} data={data[i]} whole={wholeOf(kind)} events={events} zoom={zoom} group="run" />))}
     </div>
   );
 }

@@ -16,6 +16,7 @@ function delayText({ moved }: TargetRow, step: number): string {
   return `${Math.abs(moved.lag) * step} s ${moved.lag > 0 ? 'before' : 'after'} it`;
 }
 
+/* `t`, `step`: the seconds of the target's values. Where there is none there is nothing. */
 export function TargetView({ target, t, step, zoom }: { target: Target; t: number[]; step: number; zoom: Zoom }) {
   const { rows, leftOut } = target;
   const [picked, setPicked] = useState<string[]>();
@@ -31,8 +32,9 @@ export function TargetView({ target, t, step, zoom }: { target: Target; t: numbe
     { title: 'It moved', cell: (r) => delayText(r, step), order: (r) => r.moved?.lag ?? null },
     { title: 'Beyond chance', cell: (r) => (r.isBeyondChance ? 'yes' : 'no'), order: (r) => Number(r.isBeyondChance) },
   ];
+  if (rows.length === 0) return null;
   return (
-    <section class="card below"><h2>The target’s own metrics</h2>
+    <section class="card wide target"><h2>The target’s own metrics</h2>
       <div class="charts">
         {rows.filter((r) => chosen.includes(keyOf(r))).map(({ series }) => (
           <Chart key={series.target + series.name} title={`${series.target}: ${series.name}`} unit={series.unit} zoom={zoom} group="run"

@@ -26,7 +26,9 @@ export function useTheme(): Theme {
   return isDark ? DARK : LIGHT;
 }
 
-export const colorOf = (theme: Theme, i: number): string => theme.lines[i % theme.lines.length];
+export function colorOf({ lines: [whole, ...others] }: Theme, i: number): string {
+  return i === 0 ? whole : others[(i - 1) % others.length];
+}
 
 /* Lines are told apart by their dashes as well. */
 const DASHES = [[], [8, 4], [3, 2], [10, 3, 3, 3]];

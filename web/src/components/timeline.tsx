@@ -7,6 +7,7 @@ const AROUND_SECONDS = 20;
 
 export function Timeline({ events, zoom }: { events: Event[]; zoom: Zoom }) {
   const look = (second: number) => zoom.show({ from: second - AROUND_SECONDS, to: second + AROUND_SECONDS });
+  if (events.length === 0) return <p class="hint">Nothing has happened.</p>;
   return (
     <ol class="lines" tabIndex={0} aria-label="Events">
       {events.map((e) => (

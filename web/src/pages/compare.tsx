@@ -7,6 +7,7 @@ import { Failure } from '../components/failure';
 import { date, number, withUnit } from '../components/format';
 import { CHARTS, scaled, type ChartKind } from '../components/run_charts';
 import { regionLabel, Status } from '../components/status';
+import { Swatch } from '../components/swatch';
 import { Table, type Column } from '../components/table';
 import { useAsked } from '../data/ask';
 import { emptySeries, endOf } from '../data/series';
@@ -50,6 +51,9 @@ function rank({ metric }: Difference): number {
   return FIRST.length + Number(metric.startsWith('load_generator_'));
 }
 
+/* Too few blocks give an interval that means nothing. */
+const isClear = (d: Difference) => d.verdict !== 'unclear';
+
 const signed = (v: number | null, text: string) => (v != null && v > 0 ? `+${text}` : text);
 
 function DifferencesTable({ rows, label }: { rows: Difference[]; label: (region: string) => string }) {
@@ -62,15 +66,15 @@ function DifferencesTable({ rows, label }: { rows: Difference[]; label: (region:
     { title: 'This run', isNumber: true, cell: (d) => withUnit(d.value, d.unit), order: (d) => d.value },
     { title: 'Difference', isNumber: true, cell: (d) => signed(d.difference, withUnit(d.difference, d.unit)), order: (d) => d.difference },
     { title: '%', isNumber: true, cell: (d) => signed(d.percent, number(d.percent)), order: (d) => d.percent },
-    { title: '95 % interval', isNumber: true, cell: interval },
-    { title: 'p', isNumber: true, cell: (d) => (d.p_value == null ? '–' : d.p_value < 0.001 ? '< 0.001' : d.p_value.toFixed(3)), order: (d) => d.p_value },
+    { title: '95 % interval', isNumber: true, cell: (d) => (isClear(d) ? interval(d) : '–') },
+    { title: 'p', isNumber: true, cell: (d) => (d.p_value == null || !isClear(d) ? '–' : d.p_value < 0.001 ? '< 0.001' : d.p_value.toFixed(3)), order: (d) => d.p_value },
     { title: 'Verdict', cell: (d) => <span class={VERDICTS[d.verdict].look}>{VERDICTS[d.verdict].text}</span>, order: (d) => d.verdict },
   ];
   return <Table label="Differences" columns={columns} rows={rows} rowKey={(d) => `${d.metric} ${d.agg} ${d.region}`} empty="The runs have nothing in common." />;
 }
 
-const Name = ({ title, run }: { title: string; run: Run }) =>
-  <p>{title}: <a href={`/runs/${run.id}`}>{run.name || run.id}</a> <Status run={run} /> <span class="hint">{date(run.created_at)}</span></p>;
+const Name = ({ title, run, line }: { title: string; run: Run; line: number }) =>
+  <p><Swatch line={line} /> {title}: <a href={`/runs/${run.id}`}>{run.name || run.id}</a> <Status run={run} /> <span class="hint">{date(run.created_at)}</span></p>;
 
 export function ComparePage() {
   const params = new URLSearchParams(location.search);
@@ -87,6 +91,8 @@ export function ComparePage() {
 
   const [a, b] = sides?.map((s) => s.series) ?? [NONE, NONE];
   const data = useMemo(() => CHARTS.map((kind) => dataOf(a, b, region, kind)), [a, b, region]);
+  const totals = sides?.[1].run.totals;
+  const wholeOf = ({ key, factor }: ChartKind) => (region || totals?.[key] == null ? null : totals[key] * factor);
   if (!base || !run) return <><h1>Compare</h1><p class="card">Choose two runs in <a href="/">the list</a>.</p></>;
   const regions = sides ? sides[0].run.regions.map((r) => r.region).filter((r) => sides[1].run.regions.some((o) => o.region === r)) : [];
   const emulated = new Set(sides?.flatMap((s) => s.run.regions.filter((r) => r.is_emulated).map((r) => r.region)));
@@ -96,7 +102,7 @@ export function ComparePage() {
     <>
       <h1>Compare</h1>
       <Failure error={error} />
-      <div class="names">{sides && <><Name title="Base" run={sides[0].run} /><Name title="This run" run={sides[1].run} /></>}</div>
+      <div class="names">{sides && <><Name title="This run" run={sides[1].run} line={0} /><Name title="Base" run={sides[0].run} line={1} /></>}</div>
       <p class="filters"><label>Charts of <select value={region} onChange={(e) => setRegion(e.currentTarget.value)}>
         <option value="">all regions together</option>
         {regions.map((r) => <option key={r} value={r}>{label(r)}</option>)}
@@ -104,7 +110,7 @@ export function ComparePage() {
       <ZoomBar zoom={zoom} />
       <div class="charts">
         {CHARTS.map((kind, i) => (
-          <Chart key={kind.key} title={kind.title} unit={kind.unit} data={data[i]} zoom={zoom} group="compare" />))}
+          <Chart key={kind.key} title={kind.title} unit={kind.unit} data={data[i]} whole={wholeOf(kind)} zoom={zoom} group="compare" />))}
       </div>
       <section class="card below"><h2>Differences</h2>
         <Failure error={differences.error} />

@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { get, query } from '../api/client';
 import type { Page, Run, Trend } from '../api/types';
+import { For } from '../components/caller';
 import { Failure } from '../components/failure';
 import { clock, date, number, percent, withUnit } from '../components/format';
 import { Sparkline } from '../components/sparkline';
@@ -52,7 +53,7 @@ function useTrends(runs: Run[]): Record<string, Trend | undefined> {
   return trends;
 }
 
-const FEW_REGIONS = 3;
+const FEW_REGIONS = 2;
 
 function regionsText({ regions }: Run): string {
   const areAllEmulated = regions.length > 1 && regions.every((r) => r.is_emulated);
@@ -65,14 +66,14 @@ interface RunsTableProps { runs: Run[]; trends: Record<string, Trend | undefined
 
 function RunsTable({ runs, trends, chosen, onToggle }: RunsTableProps) {
   const columns: Column<Run>[] = [
-    { title: 'Compare', cell: (r) => <input type="checkbox" aria-label={`Compare ${r.name || r.id} of ${date(r.created_at)}`} checked={chosen.includes(r.id)} onChange={() => onToggle(r.id)} /> },
+    { title: 'Pick', cell: (r) => <input type="checkbox" aria-label={`Compare ${r.name || r.id} of ${date(r.created_at)}`} checked={chosen.includes(r.id)} onChange={() => onToggle(r.id)} /> },
     { title: 'Run', cell: (r) => <a class="long" href={`/runs/${r.id}`}>{r.name || r.id}</a>, order: (r) => r.name },
-    { title: 'Begun', cell: (r) => date(r.created_at), order: (r) => r.created_at },
     { title: 'Status', cell: (r) => <Status run={r} />, order: (r) => r.result ?? r.phase },
     { title: 'Thresholds', cell: (r) => (r.totals ? <Verdicts passed={r.totals.thresholds_passed} failed={r.totals.thresholds_failed} /> : '–'),
       order: (r) => r.totals?.thresholds_failed ?? null },
     { title: 'p(95)', isNumber: true, cell: (r) => withUnit(r.totals?.p95, 'ms'), order: (r) => r.totals?.p95 ?? null },
     { title: 'Trend', cell: (r) => (trends[r.test?.id] ? <a href={`/?test=${r.test.id}`}><Sparkline trend={trends[r.test.id]!} now={r.id} /></a> : '') },
+    { title: 'Begun', cell: (r) => date(r.created_at), order: (r) => r.created_at },
     { title: 'Requests', isNumber: true, cell: (r) => number(r.totals?.requests), order: (r) => r.totals?.requests ?? null },
     { title: 'Failed', isNumber: true, cell: (r) => percent(r.totals?.failed), order: (r) => r.totals?.failed ?? null },
     { title: 'VUs', isNumber: true, cell: (r) => number(r.max_vus), order: (r) => r.max_vus },
@@ -105,12 +106,12 @@ export function RunsPage() {
       <div class="row">
         <h1>Runs</h1>
         {chosen.length === 2 && <a class="button" href={`/compare${query({ base: chosen[0], run: chosen[1] })}`}>Compare the two</a>}
-        <a class="button primary" href="/new">New run</a>
+        <For role="runner"><a class="button primary" href="/new">New run</a></For>
       </div>
       <Filters filter={filter} onFilter={change} />
       <Failure error={error} />
       {value && runs.length === 0 && (isFiltered ? <p class="card">No run is like that.</p>
-        : <p class="card">No run yet. Start one with <a href="/new">New run</a>, or with <code>gale run --fleet</code>.</p>)}
+        : <p class="card">No run yet. <For role="runner">Start one with <a href="/new">New run</a>, or with <code>gale run --fleet</code>.</For></p>)}
       {runs.length > 0 && <section class="card"><RunsTable runs={runs} trends={trends} chosen={chosen} onToggle={toggle} /></section>}
       <p class="row">
         {cursors.length > 0 && <button type="button" onClick={() => setCursors(cursors.slice(0, -1))}>Newer runs</button>}

@@ -11,12 +11,13 @@ import { RegionPicker } from '../components/region_picker';
 import { ChecksTable, ErrorsTable, ExemplarsTable, ThresholdsTable, UrlsTable } from '../components/results';
 import { RunCharts } from '../components/run_charts';
 import { regionLabel } from '../components/status';
+import { TargetView } from '../components/target';
 import { Timeline } from '../components/timeline';
 import { endOf } from '../data/series';
+import { rankTarget, targetOf, type Target } from '../data/target';
 import { Zoom } from '../data/zoom';
 import { Head } from './head';
 import { MetricsTable, RegionsSummary } from './tables';
-import { Target } from './target';
 import type { Report } from './types';
 
 const MOST_LINES = 8;
@@ -42,6 +43,15 @@ function LeftOut({ report }: { report: Report }) {
   return <p class="hint">To keep this file small: {texts.join('; ')}. The run itself is not rounded: tables are of all of it.</p>;
 }
 
+/* All label sets of a metric are one series here. */
+function targetIn({ series, left_out }: Report): Target {
+  const all = Object.entries(series.target).map(([name, values]) => {
+    const { target, metric } = targetOf(name);
+    return { name: metric, target, unit: '', values };
+  });
+  return { rows: rankTarget(all, series.overall.p95 ?? []), leftOut: left_out.target ?? 0 };
+}
+
 function Page({ report }: { report: Report }) {
   const { run, series, events } = report;
   const zoom = useZoom();
@@ -50,18 +60,20 @@ function Page({ report }: { report: Report }) {
   const emulated = new Set(run.regions.filter((r) => r.is_emulated).map((r) => r.region));
   const label = (region: string) => regionLabel(region, emulated.has(region));
   const regions = run.regions.map((r) => r.region);
+  const target = useMemo(() => targetIn(report), [report]);
   zoom.setAll(series.t[0] ?? 0, endOf(series));
   return (
     <main>
       <Head report={report} regions={regions.length ? regions.map(label).join(', ') : 'this machine'} />
-      {all.length > 1 && <RegionPicker all={all} chosen={chosen} onChoose={choose} label={label} />}
+      <RegionPicker all={all} chosen={chosen} onChoose={choose} label={label} />
       <ZoomBar zoom={zoom} />
-      <RunCharts series={series} regions={chosen} label={label} events={events} zoom={zoom} />
+      <RunCharts series={series} regions={chosen} label={label} events={events} zoom={zoom} whole={run.totals} />
       <LeftOut report={report} />
       <div class="parts">
         <section class="card wide"><h2>Regions</h2><RegionsSummary report={report} label={label} /></section>
         <section class="card"><h2>Thresholds</h2><ThresholdsTable thresholds={report.thresholds} /></section>
         <section class="card"><h2>Timeline</h2><Timeline events={events} zoom={zoom} /></section>
+        <TargetView target={target} t={series.t} step={series.step} zoom={zoom} />
         <section class="card wide"><h2>Checks</h2><ChecksTable checks={report.checks} regions={all} label={label} /></section>
         <section class="card wide"><h2>Metrics</h2><MetricsTable metrics={report.summary.metrics} /></section>
         <section class="card wide"><h2>Requests</h2><UrlsTable urls={report.urls} label={label} /></section>
@@ -71,7 +83,6 @@ function Page({ report }: { report: Report }) {
             <ExemplarsTable exemplars={report.exemplars} label={label} traceLink={report.trace_link ?? ''} />
           </section>)}
       </div>
-      <Target series={series} zoom={zoom} />
     </main>
   );
 }

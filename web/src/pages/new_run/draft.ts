@@ -6,7 +6,7 @@ export type Load = RunCreate['load'];
 export interface Draft {
   filename: string;
   script: string;
-  archive?: File; /* instead of the script */
+  file?: File; /* instead of the script: an archive, or what is too long to edit */
   test: string; /* its name; the file's while empty */
   name: string;
   load: Load;
@@ -14,6 +14,8 @@ export interface Draft {
   env: [string, string][];
   isAbortedByLoss: boolean;
 }
+
+export const isArchive = (filename: string): boolean => filename.toLowerCase().endsWith('.tar');
 
 const FIRST = `import http from 'k6/http';
 import { sleep } from 'k6';

@@ -29,7 +29,7 @@ function useInspected(draft: Draft): [Inspected, (error: unknown) => void] {
     const timer = setTimeout(() => inspect(draft, gone.signal).then((found) => setInspected({ found }),
       (error) => { if (!gone.signal.aborted) setInspected({ error }); }), TYPING_MS);
     return () => { gone.abort(); clearTimeout(timer); };
-  }, [draft.script, draft.archive, draft.filename]);
+  }, [draft.script, draft.file, draft.filename]);
   return [inspected, (error) => setInspected({ error })];
 }
 
@@ -73,7 +73,7 @@ export function NewRunPage() {
   return (
     <form onSubmit={start}>
       <div class="row"><h1>New run</h1></div>
-      <div class="parts">
+      <div class="parts top">
         <ScriptPart draft={draft} onChange={change} error={scriptError}>
           {!scriptError && <Failure error={scriptFailure} />}
           {found && <FoundPart found={found} />}

@@ -24,7 +24,7 @@ export function RegionsPart({ regions, draft, onChange }: RegionsPartProps) {
   );
   const columns: Column<Region>[] = [
     { title: 'Use', cell: (r) => <input type="checkbox" aria-label={`Use ${r.name}`} checked={r.name in shares} onChange={() => toggle(r.name)} /> },
-    { title: 'Region', cell: (r) => regionLabel(r.title && r.title !== r.name ? `${r.name}, ${r.title}` : r.name, r.is_emulated), order: (r) => r.name },
+    { title: 'Region', cell: (r) => <span class="long">{regionLabel(r.title && r.title !== r.name ? `${r.name}, ${r.title}` : r.name, r.is_emulated)}</span>, order: (r) => r.name },
     { title: 'Agents', isNumber: true, cell: (r) => r.agents.ready, order: (r) => r.agents.ready },
     { title: 'VUs free', isNumber: true, cell: (r) => number(r.free_vus), order: (r) => r.free_vus },
     ...(load === 'total' ? [{ title: 'Share %', isNumber: true, cell: (r: Region) => share(r.name) }] : []),

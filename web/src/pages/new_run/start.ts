@@ -1,14 +1,14 @@
 /* Hands a draft to the controller: its script becomes a version of a test, from which a run is planned and started. */
-import { call, get, post, query } from '../../api/client';
+import { call, create, get, post, query } from '../../api/client';
 import type { Found, Page, Plan, Run, RunCreate, Test, Version } from '../../api/types';
-import { regionShares, type Draft } from './draft';
+import { isArchive, regionShares, type Draft } from './draft';
 
-const typeOf = ({ archive, filename }: Draft) =>
-  (archive ? 'application/x-tar' : filename.endsWith('.ts') ? 'text/typescript' : 'text/javascript');
+const typeOf = ({ filename }: Draft) =>
+  (isArchive(filename) ? 'application/x-tar' : filename.endsWith('.ts') ? 'text/typescript' : 'text/javascript');
 
 async function upload<T>(path: string, draft: Draft, signal?: AbortSignal): Promise<T> {
   const answer = await call(`${path}${query({ filename: draft.filename })}`,
-    { method: 'POST', body: draft.archive ?? draft.script, headers: { 'Content-Type': typeOf(draft) }, signal });
+    { method: 'POST', body: draft.file ?? draft.script, headers: { 'Content-Type': typeOf(draft) }, signal });
   return answer.json();
 }
 
@@ -20,7 +20,7 @@ export const inspect = (draft: Draft, signal: AbortSignal) => upload<Found>('/in
 async function store(draft: Draft): Promise<{ test: string; version: number }> {
   const name = draft.test.trim() || draft.filename;
   const known = (await get<Page<Test>>(`/tests${query({ q: name, limit: 500 })}`)).items.find((t) => t.name === name);
-  const test = known ?? await post<Test>('/tests', { name }, crypto.randomUUID());
+  const test = known ?? await create<Test>('/tests', { name });
   return { test: test.id, version: (await upload<Version>(`/tests/${test.id}/versions`, draft)).version };
 }
 
@@ -39,4 +39,4 @@ async function request(draft: Draft): Promise<RunCreate> {
 /* Which agents it would use. */
 export const preview = async (draft: Draft) => post<Plan>('/plans', await request(draft));
 
-export const startRun = async (draft: Draft) => post<Run>('/runs', await request(draft), crypto.randomUUID());
+export const startRun = async (draft: Draft) => create<Run>('/runs', await request(draft));

@@ -1,22 +1,22 @@
 /* One run: live while it runs, afterwards from the store. */
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { LiveSeries, Run } from '../../api/types';
+import type { LiveSeries, Run, Threshold } from '../../api/types';
+import { For } from '../../components/caller';
 import { ZoomBar } from '../../components/chart';
 import { Failure } from '../../components/failure';
-import { clock, number } from '../../components/format';
+import { clock, date, number } from '../../components/format';
 import { RegionPicker } from '../../components/region_picker';
 import { AgentsTable, ThresholdsTable } from '../../components/results';
 import { RunCharts } from '../../components/run_charts';
-import { regionLabel, Status } from '../../components/status';
+import { regionLabel, Status, Verdicts } from '../../components/status';
 import { Timeline } from '../../components/timeline';
 import { useRun } from '../../data/run_state';
 import { endOf, refine, type Span } from '../../data/series';
 import { loadSeries } from '../../data/stored';
 import { useRegions, useZoom, wholeSeconds } from '../../data/view';
-import { AgainButtons } from './again';
 import { LogsPart } from './logs';
+import { AgainButtons, DeleteButton, EditButton, StopButton } from './manage';
 import { DownloadMenu, ShareButton } from './share';
-import { StopButton } from './stop';
 import { ChecksPart, ErrorsPart, ExemplarsPart, RegionsPart, UrlsPart } from './tables';
 import { TargetPart } from './target';
 
@@ -38,19 +38,40 @@ function useFine(run: Run | undefined, isLive: boolean, series: LiveSeries, span
   return useMemo(() => (fine ? refine(series, fine) : series), [series, fine]);
 }
 
-function Head({ run, isLive, series }: { run: Run; isLive: boolean; series: LiveSeries }) {
+interface HeadProps { run: Run; isLive: boolean; series: LiveSeries; thresholds: Threshold[] }
+
+function Head({ run, isLive, series, thresholds }: HeadProps) {
+  const [edited, setEdited] = useState<Run>();
+  const { name, notes } = edited ?? run;
+  const crossed = thresholds.filter((t) => !t.ok).length;
   const test = run.test && run.test.name !== run.name ? `${run.test.name}, version ${run.test.version}` : '';
   return (
-    <div class="row">
-      <h1>{run.name || run.id}</h1>
-      <Status run={run} />
-      <span class="hint" role="timer">{clock(endOf(series))} of {clock(run.duration_seconds)}, up to {number(run.max_vus)} VUs</span>
-      {test && <span class="hint">{test}</span>}
-      <ShareButton run={run} />
-      {!isLive && <DownloadMenu run={run} />}
-      {!isLive && <AgainButtons run={run} />}
-      {isLive && <StopButton run={run} />}
-    </div>
+    <>
+      <div class="row head">
+        <div class="title">
+          <h1>{name || run.id}</h1>
+          <p class="meta">
+            <Status run={run} />
+            <span class="hint" role="timer">{clock(endOf(series))} of {clock(run.duration_seconds)}, up to {number(run.max_vus)} VUs</span>
+            <span>Thresholds <Verdicts passed={thresholds.length - crossed} failed={crossed} /></span>
+            <span class="hint">{date(run.created_at)} by {run.created_by}</span>
+            {test && <span class="hint long">{test}</span>}
+          </p>
+        </div>
+        <div class="row acts">
+          {!isLive && <DownloadMenu run={run} />}
+          <For role="runner">
+            <ShareButton run={run} />
+            <EditButton run={edited ?? run} onEdited={setEdited} />
+            {!isLive && <AgainButtons run={run} />}
+            {isLive && <StopButton run={run} />}
+          </For>
+          {!isLive && <For role="admin"><DeleteButton run={run} /></For>}
+        </div>
+      </div>
+      {run.stop && <p class="notes">Stopped by {run.stop.by}: {run.stop.reason}</p>}
+      {notes && <p class="notes">{notes}</p>}
+    </>
   );
 }
 
@@ -69,16 +90,16 @@ export function RunPage({ id }: { id: string }) {
   zoom.setAll(series.t[0] ?? 0, endOf(series));
   return (
     <>
-      <Head run={run} isLive={isLive} series={series} />
+      <Head run={run} isLive={isLive} series={series} thresholds={state.thresholds} />
       <Failure error={error} />
       <RegionPicker all={all} chosen={regions} onChoose={choose} label={label} />
       <ZoomBar zoom={zoom} />
-      <RunCharts series={series} regions={regions} label={label} events={events} zoom={zoom} />
-      <TargetPart run={run} isLive={isLive} series={state.series} zoom={zoom} />
+      <RunCharts series={series} regions={regions} label={label} events={events} zoom={zoom} whole={isLive ? null : run.totals} />
       <div class="parts">
         <RegionsPart {...part} series={series} />
         <section class="card"><h2>Timeline</h2><Timeline events={events} zoom={zoom} /></section>
         <section class="card"><h2>Thresholds</h2><ThresholdsTable thresholds={state.thresholds} /></section>
+        <TargetPart run={run} isLive={isLive} series={state.series} zoom={zoom} />
         <ChecksPart {...part} />
         <ErrorsPart {...part} />
         <UrlsPart {...part} />

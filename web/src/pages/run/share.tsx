@@ -1,6 +1,6 @@
 /* Hands a run on: by a link, or as a file. */
 import { useState } from 'preact/hooks';
-import { post } from '../../api/client';
+import { create } from '../../api/client';
 import type { Run, ShareCreated } from '../../api/types';
 import { Dialog } from '../../components/dialog';
 import { Failure } from '../../components/failure';
@@ -31,7 +31,7 @@ export function ShareButton({ run }: { run: Run }) {
   const make = (e: SubmitEvent) => {
     e.preventDefault();
     const days = Number(new FormData(e.currentTarget as HTMLFormElement).get('days'));
-    post<ShareCreated>(`/runs/${run.id}/shares`, { expires_in_days: days || null }, crypto.randomUUID()).then(setShare, setError);
+    create<ShareCreated>(`/runs/${run.id}/shares`, { expires_in_days: days || null }).then(setShare, setError);
   };
   const close = () => {
     setOpen(false);

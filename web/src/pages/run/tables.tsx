@@ -1,5 +1,6 @@
 /* Tables that the run's page asks for beside what it follows: of the span that its charts show. */
 import { useState } from 'preact/hooks';
+import { caller } from '../../api/caller';
 import { query } from '../../api/client';
 import type { Check, ErrorRow, Exemplar, List, LiveSeries, Page, Region, Run, Summary, Table, UrlRow } from '../../api/types';
 import { Failure } from '../../components/failure';
@@ -28,8 +29,8 @@ const timing = (isLive: boolean) => ({ every: isLive ? LIVE_EVERY_MS : 0, wait: 
 export function RegionsPart({ run, isLive, span, label, series }: PartProps & { series: LiveSeries }) {
   const path = `/runs/${run.id}/summary${query({ ...wholeSeconds(span), trend_stats: 'p(50),p(95),p(99)' })}`;
   const { value, error } = useAsked<Summary>(isLive ? null : path, timing(false));
-  /* Asked for only where the map does not know a place itself: who has a share link may not ask. */
-  const described = useAsked<List<Region>>(run.regions.every((r) => PLACES[r.region]) ? null : '/regions');
+  /* Asked for only where the map does not know a place itself, and not by who has a share link: that may not ask. */
+  const described = useAsked<List<Region>>(caller()?.run || run.regions.every((r) => PLACES[r.region]) ? null : '/regions');
   const placeOf = (name: string) => described.value?.items.find((r) => r.name === name);
   const valuesOf = value ? spanValues(run, series, span, value) : lastValues(series);
   return (
@@ -64,7 +65,7 @@ export function UrlsPart({ run, isLive, span, regions, label }: PartProps) {
 export function ChecksPart({ run, isLive, regions, label }: PartProps) {
   const { value, error } = useAsked<List<Check>>(`/runs/${run.id}/checks`, timing(isLive));
   return (
-    <section class="card"><h2>Checks</h2>
+    <section class="card wide"><h2>Checks</h2>
       <Failure error={error} />
       <ChecksTable checks={value?.items ?? []} regions={regions} label={label} />
     </section>
@@ -74,7 +75,7 @@ export function ChecksPart({ run, isLive, regions, label }: PartProps) {
 export function ErrorsPart({ run, isLive, span, regions, label }: PartProps) {
   const { value, error } = useAsked<Table<ErrorRow>>(`/runs/${run.id}/errors${query(wholeSeconds(span))}`, timing(isLive));
   return (
-    <section class="card"><h2>Errors</h2>
+    <section class="card wide"><h2>Errors</h2>
       <Failure error={error} />
       <ErrorsTable errors={value?.items ?? []} regions={regions} label={label} />
     </section>

@@ -20,5 +20,5 @@ export function TargetPart({ run, isLive, series, zoom }: { run: Run; isLive: bo
       .then((target) => { if (!isGone) setShown({ target, t, step: series.step }); }, () => {});
     return () => { isGone = true; };
   }, [run.id, age, series.t.length > 0]);
-  return shown && shown.target.rows.length > 0 ? <TargetView {...shown} zoom={zoom} /> : null;
+  return shown ? <TargetView {...shown} zoom={zoom} /> : null;
 }
