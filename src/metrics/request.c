@@ -1,5 +1,7 @@
 #include "metrics/request.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 
 /* Where such a request belongs: the place of its series, a free one, or that of the fastest. */
@@ -40,6 +42,19 @@ void request_log_exemplar(struct request_log *log, const struct request_record *
     if (place == log->exemplar_count)
         log->exemplar_count++;
     log->exemplars[place] = *r;
+}
+
+void request_text(char *to, size_t size, struct str from)
+{
+    size_t len = from.len < size - 1 ? from.len : size - 1;
+
+    if (len)
+        memcpy(to, from.ptr, len);
+    to[len] = '\0';
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)to[i] < ' ' || to[i] == 0x7f)
+            to[i] = ' ';
+    }
 }
 
 void request_log_span(struct request_log *log, const struct request_record *r)

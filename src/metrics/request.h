@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/str.h"
+
 struct tags;
 
 enum {
@@ -20,6 +22,12 @@ enum {
     SPANS_PER_WINDOW_MAX = 4096, /* of a worker's window; more are counted as dropped */
 };
 
+/* What a status means, and how a span tells of it. */
+enum request_kind {
+    REQUEST_HTTP, /* and the handshake of a WebSocket */
+    REQUEST_GRPC, /* the URL is "host:port/package.Service/Method", the method "gRPC" */
+};
+
 /* Times in nanoseconds. What request_log_wants looks at comes first: one line of the cache. */
 struct request_record {
     const struct tags *tags; /* the series'; as long-lived as its shard */
@@ -28,9 +36,11 @@ struct request_record {
     int64_t receiving;
     bool failed;
     bool sampled;
-    int status;        /* 0: no response */
-    int error_code;    /* k6's; 0: none */
-    uint64_t trace[2]; /* both 0: none */
+    bool is_no_exemplar;    /* its duration says nothing: a stream's, which the script chose */
+    enum request_kind kind; /* for spans: it does not travel with an agent's exemplars */
+    int status;             /* of HTTP 0: no response */
+    int error_code;         /* k6's; 0: none */
+    uint64_t trace[2];      /* both 0: none */
     uint64_t span;
     uint64_t parent; /* 0: none */
     int64_t end_wall;
@@ -66,6 +76,10 @@ static inline int64_t request_duration(const struct request_record *r)
 bool request_log_wants(const struct request_log *log, const struct tags *tags, bool failed,
                        int64_t duration);
 void request_log_exemplar(struct request_log *log, const struct request_record *r);
+
+/* Copies what fits; control characters become spaces, as a peer may have chosen the text. */
+void request_text(char *to, size_t size, struct str from);
+
 void request_log_span(struct request_log *log, const struct request_record *r);
 void request_log_deinit(struct request_log *log);
 

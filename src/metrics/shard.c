@@ -404,7 +404,7 @@ bool shard_wants_request(const struct shard *s, tagset_id tags, bool failed, boo
 void shard_add_request(struct shard *s, tagset_id tags, struct request_record *r)
 {
     r->tags = s->sets[tags].tags;
-    if (s->keep_exemplars)
+    if (s->keep_exemplars && !r->is_no_exemplar)
         request_log_exemplar(&s->requests, r);
     if (s->keep_spans && r->sampled)
         request_log_span(&s->requests, r);

@@ -3,7 +3,7 @@
  *
  * A span has the ids that the request carried, so that the target's own spans are its children. Its
  * phases are events, each at its beginning with how long it took. Names of attributes are those of
- * OpenTelemetry's semantic conventions for HTTP clients. */
+ * OpenTelemetry's semantic conventions for clients of HTTP and of RPC. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,14 +90,52 @@ static void put_phases(struct buf *out, const struct request_record *r, int64_t 
     put_event(out, STR("receiving"), &at, r->receiving);
 }
 
-static void put_attributes(struct buf *out, const struct request_record *r)
+static void put_http(struct buf *out, const struct request_record *r)
 {
-    static const char *const kept[] = {"name", "scenario", "group", "load_zone", "proto"};
-
     otlp_put_text(out, SPAN_ATTRIBUTES, STR("http.request.method"), str_of(r->method));
     otlp_put_text(out, SPAN_ATTRIBUTES, STR("url.full"), str_of(r->url));
     if (r->status)
         otlp_put_int(out, SPAN_ATTRIBUTES, STR("http.response.status_code"), r->status);
+}
+
+/* "package.Service/Method" */
+static struct str grpc_name(const struct request_record *r)
+{
+    struct str name = str_of(r->url);
+
+    str_cut(&name, '/');
+    return name;
+}
+
+static void put_grpc(struct buf *out, const struct request_record *r)
+{
+    struct str method = grpc_name(r);
+    struct str service = str_cut(&method, '/');
+    struct str port = str_of(r->url);
+    struct str address = str_cut(&port, '/');
+    ptrdiff_t colon = str_rfind(address, ':');
+    uint64_t number;
+
+    otlp_put_text(out, SPAN_ATTRIBUTES, STR("rpc.system"), STR("grpc"));
+    otlp_put_text(out, SPAN_ATTRIBUTES, STR("rpc.service"), service);
+    otlp_put_text(out, SPAN_ATTRIBUTES, STR("rpc.method"), method);
+    otlp_put_int(out, SPAN_ATTRIBUTES, STR("rpc.grpc.status_code"), r->status);
+    if (colon < 0)
+        return;
+    otlp_put_text(out, SPAN_ATTRIBUTES, STR("server.address"),
+                  str_slice(address, 0, (size_t)colon));
+    if (str_to_u64(str_from_index(address, (size_t)colon + 1), &number))
+        otlp_put_int(out, SPAN_ATTRIBUTES, STR("server.port"), (int64_t)number);
+}
+
+static void put_attributes(struct buf *out, const struct request_record *r)
+{
+    static const char *const kept[] = {"name", "scenario", "group", "load_zone", "proto"};
+
+    if (r->kind == REQUEST_GRPC)
+        put_grpc(out, r);
+    else
+        put_http(out, r);
     if (r->error[0])
         otlp_put_text(out, SPAN_ATTRIBUTES, STR("error.type"), str_of(r->error));
     for (size_t i = 0; i < COUNT_OF(kept); i++) {
@@ -118,7 +156,7 @@ static void put_span(struct buf *out, const struct request_record *r)
     put_id(out, SPAN_SPAN_ID, &r->span, 1);
     if (r->parent)
         put_id(out, SPAN_PARENT_ID, &r->parent, 1);
-    pb_put_text(out, SPAN_NAME, str_of(r->method));
+    pb_put_text(out, SPAN_NAME, r->kind == REQUEST_GRPC ? grpc_name(r) : str_of(r->method));
     pb_put_uint(out, SPAN_KIND, KIND_CLIENT);
     otlp_put_time(out, SPAN_START, start);
     otlp_put_time(out, SPAN_END, r->end_wall);

@@ -360,8 +360,6 @@ static int read_tags(JSContext *ctx, struct ws_socket *s, JSValueConst params)
 
 static int read_params(JSContext *ctx, struct ws_socket *s, JSValueConst params)
 {
-    struct trace_context trace;
-
     s->jar = s->http->jar;
     if (JS_IsObject(params) &&
         (read_headers(ctx, s, params) < 0 || read_jar(ctx, s, params) < 0 ||
@@ -369,7 +367,7 @@ static int read_params(JSContext *ctx, struct ws_socket *s, JSValueConst params)
         return -1;
     if (s->vu->worker->tracer)
         tracer_attach(s->vu->worker->tracer, &s->arena, &s->request.headers,
-                      &s->request.header_count, &trace);
+                      &s->request.header_count, &s->trace);
     return 0;
 }
 

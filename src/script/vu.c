@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "loop/fiber.h"
+#include "metrics/request.h"
 #include "script/async_groups.h"
 #include "script/heap.h"
 #include "script/internal.h"
@@ -79,6 +80,26 @@ void vu_meta_end(struct vu *vu)
 {
     if (UNLIKELY(has_meta(vu) || vu->worker->tracer))
         shard_set_meta(vu->shard, NULL, 0);
+}
+
+void vu_sample_traced(struct vu *vu, const struct trace_context *trace, uint32_t metric,
+                      tagset_id tags, double value)
+{
+    vu_meta_begin_traced(vu, trace);
+    shard_add(vu->shard, metric, tags, value, clock_wall());
+    vu_meta_end(vu);
+}
+
+void vu_add_request(struct vu *vu, const struct trace_context *trace, tagset_id tags,
+                    struct request_record *r)
+{
+    r->trace[0] = trace->trace[0];
+    r->trace[1] = trace->trace[1];
+    r->span = trace->span;
+    r->sampled = trace->sampled;
+    r->vu = vu->id;
+    r->iteration = vu->iteration_count;
+    shard_add_request(vu->shard, tags, r);
 }
 
 static void add_sample(struct vu *vu, uint32_t metric, tagset_id tags, double value, int64_t wall)

@@ -33,6 +33,7 @@ struct script;
 struct script_runner;
 struct shared_arrays;
 struct vu_heap;
+struct request_record;
 struct trace_context;
 struct tracer;
 struct vu_task;
@@ -118,6 +119,14 @@ void vu_meta_begin(struct vu *vu);
 /* The same, with the metadata trace_id when there is one. */
 void vu_meta_begin_traced(struct vu *vu, const struct trace_context *trace);
 void vu_meta_end(struct vu *vu); /* of either */
+/* One sample with that metadata. */
+void vu_sample_traced(struct vu *vu, const struct trace_context *trace, uint32_t metric,
+                      tagset_id tags, double value);
+
+/* A single request, for traces and exemplars: it gets its ids, the VU and the iteration. Ask before
+ * whether it is wanted (shard_wants_request). */
+void vu_add_request(struct vu *vu, const struct trace_context *trace, tagset_id tags,
+                    struct request_record *r);
 
 /* --- pending work ------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The gRPC server of the tests: Greeter of hello.proto, health, and reflection (v1alpha).
+"""The gRPC server of the tests: Greeter of hello.proto, health, and reflection (v1alpha). SayHello and
+Count tell the value of a metadata field when their request has its name.
 
     grpc_server.py FOLDER_OF_PROTOS [CERTIFICATE KEY [AUTHORITY_OF_CLIENTS]]
 
@@ -49,10 +50,12 @@ class Greeter:
 
     def say_hello(self, request, context):
         context.send_initial_metadata((("x-first", "one"), ("x-bin", b"\1\2")))
-        sent = dict(context.invocation_metadata()).get("x-sent", "none")
+        metadata = dict(context.invocation_metadata())
+        sent = metadata.get("x-sent", "none")
         asked = context._rpc_event.call_details.host.decode()
         context.set_trailing_metadata((("x-last", sent), ("x-authority", asked)))
-        reply = self.reply(message=f"hello {request.name}", big=request.big, color=request.color)
+        text = metadata.get(request.name, f"hello {request.name}")
+        reply = self.reply(message=text, big=request.big, color=request.color)
         reply.at.CopyFrom(request.at)
         for tag in request.tags:
             reply.counts[tag] += 1
@@ -74,9 +77,10 @@ class Greeter:
     def big(self, request, _context):
         return self.reply(message="x" * request.big)
 
-    def count(self, request, _context):
+    def count(self, request, context):
+        name = dict(context.invocation_metadata()).get(request.name, request.name)
         for i in range(request.big):
-            yield self.reply(message=f"{request.name} {i}")
+            yield self.reply(message=f"{name} {i}")
 
     def sum(self, numbers, _context):
         return self.messages["Number"](value=sum(n.value for n in numbers))

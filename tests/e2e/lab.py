@@ -1,5 +1,7 @@
 """What a test works with: a folder of its own, the binary, and servers that misbehave on demand."""
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -268,3 +270,23 @@ class Lab:
 
 def ok(conn, body=b"ok", extra=b""):
     conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s" % (len(body), extra, body))
+
+
+def echo(conn, request):
+    """As a server's talk: a WebSocket that sends back what comes, until one of both closes."""
+    key = re.search(rb"(?i)sec-websocket-key: (\S+)", request).group(1)
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    conn.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+    while True:
+        head = conn.recv(2)
+        if len(head) < 2:
+            return
+        size = head[1] & 127
+        rest = b""
+        while len(rest) < size + 4:
+            rest += conn.recv(size + 4 - len(rest))
+        text = bytes(c ^ rest[i % 4] for i, c in enumerate(rest[4:]))
+        conn.sendall(bytes([head[0], size]) + text)
+        if head[0] & 15 == 8:
+            return

@@ -1,14 +1,13 @@
 """What an operator says of the network. Emulated distance: the phases of requests are at least what
 it makes of them (never an upper bound: the machine may be busy), and no byte changes. The policy: no
 script goes around it."""
-import base64
 import hashlib
 import json
 import random
 import re
 import subprocess
 
-from lab import free_port, ok
+from lab import echo, free_port, ok
 from test_grpc import PROTOS, Server
 
 RTT = 60
@@ -70,24 +69,7 @@ def test_tls_handshakes_and_http2_over_a_distance(lab):
 
 
 def test_websockets_and_grpc_over_a_distance(lab):
-    def talk(conn, request):
-        key = re.search(rb"(?i)sec-websocket-key: (\S+)", request).group(1)
-        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-        conn.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
-        while True:
-            head = conn.recv(2)
-            if len(head) < 2:
-                return
-            size = head[1] & 127
-            rest = b""
-            while len(rest) < size + 4:
-                rest += conn.recv(size + 4 - len(rest))
-            text = bytes(c ^ rest[i % 4] for i, c in enumerate(rest[4:]))
-            conn.sendall(bytes([head[0], size]) + text)
-            if head[0] & 15 == 8:
-                return
-    server = lab.server(talk)
+    server = lab.server(echo)
     connected, echoed = timings(lab, f"""
         const began = Date.now();
         let connected, echoed;

@@ -7,7 +7,8 @@ import time
 import urllib.error
 import urllib.request
 
-from lab import ok
+from lab import echo, ok
+from test_grpc import PROTOS, Server
 from test_outputs import Receiver
 
 SCRIPT = """
@@ -159,6 +160,79 @@ export default function () {{ http.get('{server.url}/from'); http.get('http://12
     assert "status" not in first and second["status"]["code"] == 2, (first, second)
     assert "connection refused" in refused["status"]["message"] and refused["trace_id"] != first["trace_id"], refused
     assert "connection refused" in attributes(refused)["error.type"]
+
+
+CALLS = """
+import grpc from 'k6/net/grpc';
+import ws from 'k6/ws';
+const client = new grpc.Client();
+client.load(['%s'], 'hello.proto');
+export const options = { iterations: 1 };
+function count(big) {
+  return new Promise((resolve) => {
+    const stream = new grpc.Stream(client, 'hello.Greeter/Count');
+    stream.on('data', (m) => console.log(`sent ${m.message}`));
+    stream.on('end', resolve);
+    stream.write({ name: 'traceparent', big });
+    stream.end();
+  });
+}
+export default async function () {
+  client.connect(__ENV.GRPC, { plaintext: true });
+  const call = (method, name) => client.invoke(`hello.Greeter/${method}`, { name }).message;
+  console.log(`sent ${call('SayHello', 'traceparent').message}`);
+  call('Fail', 'no such\\nthing');
+  await count(2);
+  client.close();
+  ws.connect(`${__ENV.WS.replace('http://', 'ws://me:secret@')}/talk`, (s) => s.on('open', () => s.close()));
+  ws.connect(`${__ENV.WS.replace('http', 'ws')}/none`, () => {});
+}
+""" % PROTOS
+
+
+def test_grpc_and_websockets(lab):
+    """Calls, streams and handshakes carry a context, have a span with its ids, and are exemplars."""
+    heads = []
+
+    def talk(conn, data):
+        heads.append(data.split(b"\r\n\r\n")[0].decode().lower())
+        if b"GET /none" not in data:
+            echo(conn, data)
+        else:
+            conn.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    receiver, server = Receiver(lab), lab.server(talk)
+    with Server() as target:
+        r = lab.script(CALLS, "--trace-propagation", "w3c", "--traces-output", f"otel=127.0.0.1:{receiver.grpc}",
+                       "--summary-exemplars", "-o", "json=out.json", env={"GRPC": target.address, "WS": server.url})
+    assert r.code == 0, r.text
+    unary, failed, stream, opened, refused = sorted(spans(receiver, 5), key=lambda s: int(s["start_time_unix_nano"]))
+
+    def ids(span):
+        return f"00-{hexadecimal(span['trace_id'])}-{hexadecimal(span['span_id'])}-01"
+    assert f"sent {ids(unary)}" in r.stderr and f"sent {ids(stream)} 1" in r.stderr, r.text
+    assert [re.search("traceparent: (.*)", h).group(1).strip() for h in heads] == [ids(opened), ids(refused)], heads
+    assert [s["name"] for s in (unary, failed, stream, opened)] == [
+        "hello.Greeter/SayHello", "hello.Greeter/Fail", "hello.Greeter/Count", "GET"], (unary, failed, stream, opened)
+    a = attributes(failed)
+    assert (a["rpc.system"], a["rpc.service"], a["rpc.method"], a["rpc.grpc.status_code"]) == (
+        "grpc", "hello.Greeter", "Fail", "5"), a
+    assert f"{a['server.address']}:{a['server.port']}" == target.address and failed["status"]["code"] == 2, failed
+    assert failed["status"]["message"] == "no such thing" and "status" not in unary, (failed, unary)
+    for span, names in ((unary, {"sending", "waiting"}), (stream, {"sending", "waiting", "receiving"}),
+                        (opened, {"connecting", "sending", "waiting"})):
+        assert names <= {e["name"] for e in span["events"]}, span
+    a = attributes(opened)
+    assert a["http.response.status_code"] == "101" and a["url.full"].startswith("ws://****:****@"), a
+    assert attributes(refused)["http.response.status_code"] == "404" and "bad handshake" in refused["status"]["message"]
+    points = [x for x in map(json.loads, (lab.dir / "out.json").read_text().splitlines()) if x["type"] == "Point"]
+    for metric, span in (("grpc_req_duration", unary), ("ws_sessions", opened), ("ws_connecting", opened)):
+        got = next(x["data"]["metadata"]["trace_id"] for x in points if x["metric"] == metric)
+        assert got == hexadecimal(span["trace_id"]), (metric, got)
+    slow, bad = r.stdout.split("slowest requests")[1].split("failed requests")
+    assert f" 0 gRPC {target.address}/hello.Greeter/SayHello " in slow and " 101 GET ws://" in slow, r.stdout
+    assert " 5 gRPC " in bad and "error: no such thing" in bad and "/none" in bad and "Count" not in slow, r.stdout
+    assert "secret" not in r.stdout and "secret" not in json.dumps(receiver.requests), r.stdout
 
 
 def test_unsampled_requests_have_no_span(lab):

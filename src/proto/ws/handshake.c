@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/rng.h"
 #include "net/dialer.h"
@@ -247,7 +248,6 @@ static int dial(struct handshake *h)
 {
     const struct url *u = &h->request->url;
     bool is_tls = str_eq_c(u->scheme, "https");
-    struct dial_timing timing;
     struct dial_request request = {
         .host = u->host,
         .port = u->port,
@@ -258,7 +258,7 @@ static int dial(struct handshake *h)
         .local = h->request->local,
         .deadline = h->deadline,
     };
-    int err = dialer_dial(h->request->dialer, &request, &h->stream, &timing, h->d);
+    int err = dialer_dial(h->request->dialer, &request, &h->stream, &h->reply->dialled, h->d);
 
     if (err == 0)
         h->reply->remote = h->stream->remote;
@@ -271,10 +271,14 @@ static int shake_hands(struct handshake *h, struct ws **out)
     struct http1_head head = {0};
     bool deflate = false;
     size_t size = 0;
+    int64_t start = clock_now();
     int err = stream_write(h->stream, request.ptr, request.len, h->deadline);
+    int64_t sent = clock_now();
 
+    h->reply->sending = sent - start;
     if (err == 0)
         err = read_head(h, &head, &size);
+    h->reply->waiting = clock_now() - sent;
     if (err) {
         if (stream_error_text(h->stream))
             diag_set(h->d, err, "%s", stream_error_text(h->stream));

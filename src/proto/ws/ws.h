@@ -14,11 +14,11 @@
 #include "base/compiler.h"
 #include "base/diag.h"
 #include "net/addr.h"
+#include "net/dialer.h"
 #include "net/stream.h"
 #include "proto/header.h"
 #include "proto/url.h"
 
-struct dialer;
 struct ws;
 
 /* --- the opening handshake ---------------------------------------------------------------- */
@@ -46,6 +46,11 @@ struct ws_reply {
     struct str protocol;   /* the subprotocol it chose; empty: none */
     struct str extensions; /* empty: none */
     struct addr remote;
+
+    /* How long what happened took, in nanoseconds, when there was no answer too. */
+    struct dial_timing dialled;
+    int64_t sending;
+    int64_t waiting; /* for the answer */
 };
 
 /* Connects and shakes hands. 0 and *out; ERR_WS_HANDSHAKE when the answer is no upgrade (*reply has

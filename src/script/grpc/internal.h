@@ -54,12 +54,19 @@ struct grpc_op {
     struct reflected *held; /* a reference: when `schema` is its; or NULL */
     const struct pb_method *method;
     struct grpc_call call;
+    struct str url; /* "host:port/package.Service/Method", in the arena */
     struct trace_context trace;
     tagset_id tags;
     struct vu *vu;
     int64_t timeout;
     bool discards;
     size_t max_send;
+
+    /* Monotonic; 0: not yet. */
+    int64_t started;
+    int64_t sent;     /* the request, or what opens a stream */
+    int64_t answered; /* the first message, or the end */
+    int64_t ended;
 };
 
 /* Reads method and params; -1: an exception, and nothing to free. `timeout`: the default. */
@@ -86,6 +93,9 @@ JSValue grpc_metadata_object(JSContext *ctx, const struct http_header *list, siz
 JSValue grpc_error_object(JSContext *ctx, const struct grpc_op *op);
 /* The tags with the status of the call. */
 tagset_id grpc_tags_with_status(const struct grpc_op *op, int status);
+/* A call that has ended, for traces and exemplars. A stream that ended well is no exemplar: how
+ * long it went on is the script's doing. */
+void grpc_keep_request(const struct grpc_op *op, tagset_id tags);
 
 /* The schema of everything that the connected server serves, with one reference. NULL: an
  * exception. `metadata`: of the call; undefined: none. */

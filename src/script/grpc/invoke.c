@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/fiber.h"
+#include "metrics/shard.h"
 #include "proto/pb/wire.h"
 #include "script/grpc/internal.h"
 
@@ -15,7 +16,6 @@ struct unary {
     struct buf request;
     struct str response; /* in the arena */
     bool has_response;
-    int64_t duration;
 };
 
 /* --- the call ----------------------------------------------------------------------------- */
@@ -23,18 +23,22 @@ struct unary {
 YIELDS static void run(struct unary *u)
 {
     struct grpc_call *c = &u->op.call;
-    int64_t start = clock_now();
     struct str message;
 
-    c->deadline = u->op.timeout > 0 ? start + u->op.timeout : INT64_MAX;
+    u->op.started = clock_now();
+    c->deadline = u->op.timeout > 0 ? u->op.started + u->op.timeout : INT64_MAX;
     c->sends_now = true;
     grpc_open(c);
     grpc_send(c, u->request.len ? buf_str(&u->request) : STR(""), true);
+    u->op.sent = clock_now();
     while (grpc_receive(c, &message)) {
+        u->op.answered = clock_now();
         u->response = arena_str(&u->op.arena, message);
         u->has_response = true;
     }
-    u->duration = clock_now() - start;
+    u->op.ended = clock_now();
+    if (!u->has_response)
+        u->op.answered = u->op.ended;
 }
 
 static JSValue response_object(JSContext *ctx, struct unary *u)
@@ -62,8 +66,14 @@ static JSValue response_object(JSContext *ctx, struct unary *u)
 
 static void sample(const struct unary *u)
 {
-    vu_sample_tagged(u->op.vu, METRIC_GRPC_REQ_DURATION,
-                     grpc_tags_with_status(&u->op, u->op.call.status), nsec_to_ms(u->duration));
+    const struct grpc_op *op = &u->op;
+    tagset_id tags = grpc_tags_with_status(op, op->call.status);
+    int64_t duration = op->ended - op->started;
+
+    vu_sample_traced(op->vu, &op->trace, METRIC_GRPC_REQ_DURATION, tags, nsec_to_ms(duration));
+    if (UNLIKELY(shard_wants_request(op->vu->shard, tags, op->call.status != GRPC_OK,
+                                     op->trace.sampled, duration)))
+        grpc_keep_request(op, tags);
 }
 
 static void free_unary(struct unary *u)

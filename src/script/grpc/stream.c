@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/fiber.h"
+#include "metrics/shard.h"
 #include "script/grpc/internal.h"
 
 enum { QUEUE_MAX = 16 * 1024 * 1024 };
@@ -110,11 +111,16 @@ static void reader_main(void *arg)
     struct str message;
 
     while (grpc_receive(&s->op.call, &message)) {
+        if (s->op.answered == 0)
+            s->op.answered = clock_now();
         put(&s->in, message);
         vu_task_wake(&s->task);
         if (wait_for_room(s) != 0)
             break;
     }
+    s->op.ended = clock_now();
+    if (s->op.answered == 0)
+        s->op.answered = s->op.ended;
     if (s->writer)
         fiber_wake(s->writer); /* nobody reads what it would send */
     end_fiber(s, &s->reader);
@@ -145,8 +151,10 @@ static void writer_main(void *arg)
     struct grpc_stream *s = arg;
     struct grpc_call *c = &s->op.call;
 
-    c->deadline = s->op.timeout > 0 ? clock_now() + s->op.timeout : INT64_MAX;
+    s->op.started = clock_now();
+    c->deadline = s->op.timeout > 0 ? s->op.started + s->op.timeout : INT64_MAX;
     grpc_open(c);
+    s->op.sent = clock_now();
     s->reader = fiber_start(s->op.vu->loop, reader_main, s);
     send_all(s);
     end_fiber(s, &s->writer);
@@ -186,12 +194,23 @@ static JSValue emit_data(JSContext *ctx, struct grpc_stream *s, const struct ite
     return result;
 }
 
+static void keep(const struct grpc_op *op)
+{
+    tagset_id tags = grpc_tags_with_status(op, op->call.status);
+
+    if (shard_wants_request(op->vu->shard, tags, op->call.status != GRPC_OK, op->trace.sampled,
+                            op->ended - op->started))
+        grpc_keep_request(op, tags);
+}
+
 static void end_task(struct grpc_stream *s)
 {
     JSContext *ctx = s->task.vu->ctx;
     JSValue object = s->object;
 
     grpc_count_bytes(&s->op);
+    if (s->op.ended)
+        keep(&s->op);
     vu_task_end(&s->task);
     s->object = JS_UNDEFINED;
     JS_FreeValue(ctx, object); /* may free s */

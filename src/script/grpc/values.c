@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/mem.h"
+#include "metrics/request.h"
 #include "metrics/shard.h"
 #include "proto/pb/json.h"
 #include "proto/pb/wire.h"
@@ -228,14 +230,13 @@ static void add_tags(struct grpc_op *op)
     struct shard *shard = op->vu->shard;
     struct str name = op->method->name;
     ptrdiff_t slash = str_rfind(name, '/');
-    struct str url = join(&op->arena, op->client->address, op->call.path);
     tag_id ids[4];
     size_t count = 0;
 
     if (vu_has_system_tag(op->vu, SYSTEM_TAG_URL))
-        ids[count++] = shard_tag(shard, STR("url"), url);
+        ids[count++] = shard_tag(shard, STR("url"), op->url);
     if (vu_has_system_tag(op->vu, SYSTEM_TAG_NAME))
-        ids[count++] = shard_tag(shard, STR("name"), url);
+        ids[count++] = shard_tag(shard, STR("name"), op->url);
     if (vu_has_system_tag(op->vu, SYSTEM_TAG_SERVICE))
         ids[count++] = shard_tag(shard, STR("service"), str_slice(name, 0, (size_t)slash));
     if (vu_has_system_tag(op->vu, SYSTEM_TAG_METHOD))
@@ -254,6 +255,27 @@ tagset_id grpc_tags_with_status(const struct grpc_op *op, int status)
         snprintf(text, sizeof text, "%d", status);
     id = shard_tag(op->vu->shard, STR("status"), str_of(text));
     return shard_tagset(op->vu->shard, op->tags, &id, 1);
+}
+
+void grpc_keep_request(const struct grpc_op *op, tagset_id tags)
+{
+    bool is_stream = op->method->client_streams || op->method->server_streams;
+    bool failed = op->call.status != GRPC_OK;
+    struct request_record r = {
+        .kind = REQUEST_GRPC,
+        .is_no_exemplar = is_stream && !failed,
+        .method = "gRPC",
+        .end_wall = clock_wall() - (clock_now() - op->ended),
+        .sending = op->sent - op->started,
+        .waiting = op->answered - op->sent,
+        .receiving = op->ended - op->answered,
+        .status = op->call.status,
+        .failed = failed,
+    };
+
+    request_text(r.url, sizeof r.url, op->url);
+    request_text(r.error, sizeof r.error, failed ? op->call.message : STR(""));
+    vu_add_request(op->vu, &op->trace, tags, &r);
 }
 
 int grpc_op_init(JSContext *ctx, struct grpc_op *op, struct grpc_client *client,
@@ -289,6 +311,7 @@ int grpc_op_init_method(JSContext *ctx, struct grpc_op *op, struct grpc_client *
         return -1;
     }
     op->call.path = join(&op->arena, STR("/"), op->method->name);
+    op->url = join(&op->arena, client->address, op->call.path);
     add_tags(op);
     if (op->vu->worker->tracer)
         tracer_attach(op->vu->worker->tracer, &op->arena, &op->call.metadata,

@@ -123,15 +123,6 @@ static bool is_expected(const struct statuses *s, const struct http_response *ho
     return false;
 }
 
-static void copy_text(char *to, size_t size, struct str from)
-{
-    size_t len = from.len < size - 1 ? from.len : size - 1;
-
-    if (len)
-        memcpy(to, from.ptr, len);
-    to[len] = '\0';
-}
-
 /* The hop as a single request, for traces and exemplars. The first has the ids that went over the
  * wire; those after it (redirects) are its children. */
 static void keep_request(struct http_call *call, const struct http_response *hop,
@@ -139,9 +130,8 @@ static void keep_request(struct http_call *call, const struct http_response *hop
 {
     const struct http_timings *t = &hop->timings;
     struct vu *vu = call->http->vu;
+    struct trace_context trace = call->trace;
     struct request_record r = {
-        .trace = {call->trace.trace[0], call->trace.trace[1]},
-        .span = call->trace.span,
         .end_wall = clock_wall() - (clock_now() - hop->end_nsec),
         .blocked = t->blocked,
         .dns = t->looking_up,
@@ -152,20 +142,17 @@ static void keep_request(struct http_call *call, const struct http_response *hop
         .receiving = t->receiving,
         .status = hop->status,
         .error_code = hop->error_code,
-        .vu = vu->id,
-        .iteration = vu->iteration_count,
-        .sampled = call->trace.sampled,
         .failed = failed,
     };
 
     if (call->hops > 1 && vu->worker->tracer) {
-        r.parent = r.span;
-        r.span = tracer_span(vu->worker->tracer);
+        r.parent = trace.span;
+        trace.span = tracer_span(vu->worker->tracer);
     }
-    copy_text(r.method, sizeof r.method, hop->request.method);
-    copy_text(r.url, sizeof r.url, h->url);
-    copy_text(r.error, sizeof r.error, hop->error);
-    shard_add_request(vu->shard, tags, &r);
+    request_text(r.method, sizeof r.method, hop->request.method);
+    request_text(r.url, sizeof r.url, h->url);
+    request_text(r.error, sizeof r.error, hop->error);
+    vu_add_request(vu, &trace, tags, &r);
 }
 
 void http_sample_hop(struct http_call *call, const struct http_response *hop)

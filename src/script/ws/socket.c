@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "loop/fiber.h"
+#include "metrics/request.h"
 #include "metrics/shard.h"
 
 enum {
@@ -89,14 +90,46 @@ static void sample_pong(struct ws_socket *s, const struct ws_event *e)
                nsec_to_ms(clock_now() - s->ping_sent[(number - 1) % PINGS_KEPT]));
 }
 
+/* The handshake as a single request, for traces and exemplars. `error` is empty when it went well.
+ */
+static void keep_handshake(struct ws_socket *s, struct str error)
+{
+    const struct ws_reply *reply = &s->reply;
+    const struct dial_timing *dialled = &reply->dialled;
+    tagset_id tags = tags_of(s);
+    struct request_record r = {
+        .method = "GET",
+        .end_wall = clock_wall() - (clock_now() - s->answered),
+        .blocked = dialled->dns + dialled->connect + dialled->tls,
+        .dns = dialled->dns,
+        .connecting = dialled->connect,
+        .tls = dialled->tls,
+        .sending = reply->sending,
+        .waiting = reply->waiting,
+        .status = reply->status,
+        .failed = error.len > 0,
+    };
+    struct str url;
+
+    if (!shard_wants_request(s->vu->shard, tags, r.failed, s->trace.sampled, request_duration(&r)))
+        return;
+    url = url_text(&s->request.url, URL_USER_MASK, &s->arena); /* http..., for ws... */
+    url = str_of(arena_printf(&s->arena, "ws%.*s", STR_ARG(str_from_index(url, 4))));
+    request_text(r.url, sizeof r.url, url);
+    request_text(r.error, sizeof r.error, error);
+    vu_add_request(s->vu, &s->trace, tags, &r);
+}
+
 static void sample_event(struct ws_socket *s, const struct ws_event *e)
 {
     count_bytes(s);
     switch (e->kind) {
     case WS_EVENT_OPEN:
         s->tags = tags_of(s);
-        sample(s, METRIC_WS_SESSIONS, 1);
-        sample(s, METRIC_WS_CONNECTING, nsec_to_ms(s->opened - s->started));
+        vu_sample_traced(s->vu, &s->trace, METRIC_WS_SESSIONS, s->tags, 1);
+        vu_sample_traced(s->vu, &s->trace, METRIC_WS_CONNECTING, s->tags,
+                         nsec_to_ms(s->opened - s->started));
+        keep_handshake(s, STR(""));
         break;
     case WS_EVENT_TEXT:
     case WS_EVENT_BINARY:
@@ -107,6 +140,8 @@ static void sample_event(struct ws_socket *s, const struct ws_event *e)
         break;
     case WS_EVENT_CLOSE:
     case WS_EVENT_FAILURE:
+        if (s->opened == 0)
+            keep_handshake(s, str_from(e->data, e->len));
         ws_socket_report(s);
         break;
     default:
@@ -240,8 +275,9 @@ static void connect_and_read(struct ws_socket *s, int64_t deadline)
     struct diag d = DIAG_INIT;
     int err = ws_connect(&s->request, deadline, &s->arena, &s->reply, &s->ws, &d);
 
+    s->answered = clock_now();
     if (err == 0) {
-        s->opened = clock_now();
+        s->opened = s->answered;
         keep_cookies(s);
         push(s, WS_EVENT_OPEN, 0, STR(""));
         read_messages(s);

@@ -36,12 +36,14 @@ struct ws_socket {
     tagset_id tags;         /* the script's; with the reply's once it is there */
     struct str url;         /* as it was given */
 
+    struct trace_context trace; /* that the handshake carried */
     struct ws_reply reply;
     struct ws *ws;     /* NULL until it is open */
     bool has_reported; /* the session's length has been sampled */
     int64_t started;   /* monotonic */
     int64_t handshake_deadline;
-    int64_t opened; /* 0: it is not */
+    int64_t answered; /* the handshake has ended, one way or the other */
+    int64_t opened;   /* 0: it is not */
 
     /* For whoever reads events; called on any fiber, must not park. */
     void (*on_news)(struct ws_socket *s);

@@ -114,3 +114,13 @@ TEST(shard_metadata_of_one_sample_goes_with_the_window)
     window_free(w);
     shard_free(s);
 }
+
+TEST(request_texts_are_cut_and_have_no_control_characters)
+{
+    char text[8];
+
+    request_text(text, sizeof text, STR("a\x1b[2J\n\x7f-and so on"));
+    CHECK_TEXT(text, "a [2J  ");
+    request_text(text, sizeof text, STR(""));
+    CHECK_TEXT(text, "");
+}
