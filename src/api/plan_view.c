@@ -267,14 +267,17 @@ static json_t *run_agent(const struct fleet_now *now, const struct fleet_run *r,
     return json;
 }
 
-/* An agent that has taken over has several parts: its VUs add up, a live one says its state. */
+/* An agent that has taken over has several parts: its VUs add up, the last that lives says its
+ * state.
+ */
 static void merge_part(json_t *known, json_t *part)
 {
     json_t *vus = json_object_get(known, "vus");
-    bool was_lost = strcmp(json_string_value(json_object_get(known, "state")), "lost") == 0;
+    const char *state = json_string_value(json_object_get(known, "state"));
+    bool is_past = strcmp(state, "lost") == 0 || strcmp(state, "done") == 0;
     json_int_t sum = json_integer_value(vus) + json_integer_value(json_object_get(part, "vus"));
 
-    if (was_lost)
+    if (is_past)
         json_object_update(known, part);
     json_object_set_new(known, "vus", json_integer(sum));
 }

@@ -114,10 +114,9 @@ static char *regions_text(const json_t *regions)
     return buf_take(&text);
 }
 
-static int read_shares(const json_t *spec, struct shares *out, struct diag *d)
+static int read_shares(const json_t *spec, bool per_region, struct shares *out, struct diag *d)
 {
     const json_t *regions = json_object_get(spec, "regions");
-    bool per_region = strcmp(body_text(spec, "load", "total"), "per-region") == 0;
     json_t *region;
     char *text;
     size_t i;
@@ -159,6 +158,22 @@ static json_t *shares_json(const struct shares *shares)
         json_array_append_new(list, region);
     }
     return list;
+}
+
+int run_spec_regions(const json_t *body, bool per_region, struct shares *out, struct diag *d)
+{
+    static const struct body_field fields[] = {
+        {.name = "regions", .kind = BODY_LIST, .max = PLANNER_MAX_REGIONS, .is_needed = true},
+    };
+
+    if (body_check(body, fields, COUNT_OF(fields), d))
+        return ERR_INVALID;
+    return read_shares(body, per_region, out, d);
+}
+
+bool run_spec_is_per_region(const json_t *spec)
+{
+    return strcmp(body_text(spec, "load", "total"), "per-region") == 0;
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */
@@ -216,7 +231,7 @@ int run_spec_check(const json_t *spec, struct shares *shares, int64_t *version, 
         err = check_env(json_object_get(spec, "env"), d);
     if (err == 0)
         err = check_thresholds(json_object_get(spec, "thresholds"), d);
-    return err ? err : read_shares(spec, shares, d);
+    return err ? err : read_shares(spec, run_spec_is_per_region(spec), shares, d);
 }
 
 int run_spec_change(json_t *spec, const json_t *changes, struct diag *d)
@@ -266,7 +281,7 @@ static const char *reason_of(struct str line)
     return "capacity";
 }
 
-json_t *run_spec_refusal(const char *message)
+static json_t *run_spec_refusal(const char *message)
 {
     struct str rest = str_of(message);
     json_t *list = json_array();
@@ -285,4 +300,17 @@ json_t *run_spec_refusal(const char *message)
                       reason_of(line), "message", json_stringn_nocheck(line.ptr, line.len)));
     }
     return list;
+}
+
+void run_spec_refuse(struct api_request *r, int err, const struct diag *d)
+{
+    const char *message = d->message ? d->message : err_text(err);
+    json_t *more;
+
+    if (err == ERR_UNSUPPORTED) {
+        api_problem(r, 503, "/problems/not-ready", "Not ready", "%s", message);
+        return;
+    }
+    more = json_pack("{s:o}", "refusal", run_spec_refusal(message));
+    api_problem_with(r, 422, "/problems/plan-refused", "The plan was refused", more, "%s", message);
 }

@@ -22,7 +22,14 @@ MUST_USE int run_spec_change(json_t *spec, const json_t *changes, struct diag *d
 MUST_USE int run_spec_of_query(const struct api_call *call, struct shares *shares, json_t **spec,
                                struct diag *d);
 
-/* The planner's refusal, line by line: an array. */
-json_t *run_spec_refusal(const char *message);
+/* The shares in a RunScale. */
+MUST_USE int run_spec_regions(const json_t *body, bool per_region, struct shares *out,
+                              struct diag *d);
+
+/* Of a spec that was checked; NULL: it is not. */
+bool run_spec_is_per_region(const json_t *spec);
+
+/* Answers with the planner's refusal, line by line. */
+void run_spec_refuse(struct api_request *r, int err, const struct diag *d);
 
 #endif

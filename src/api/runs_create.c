@@ -140,19 +140,6 @@ static json_t *extra_of(const struct creation *c)
     return extra;
 }
 
-static void refuse_plan(struct api_request *r, int err, const struct diag *d)
-{
-    const char *message = d->message ? d->message : err_text(err);
-    json_t *more;
-
-    if (err == ERR_UNSUPPORTED) {
-        api_problem(r, 503, "/problems/not-ready", "Not ready", "%s", message);
-        return;
-    }
-    more = json_pack("{s:o}", "refusal", run_spec_refusal(message));
-    api_problem_with(r, 422, "/problems/plan-refused", "The plan was refused", more, "%s", message);
-}
-
 static void preview(struct creation *c)
 {
     struct controller *controller = c->q->context.config.controller;
@@ -161,7 +148,7 @@ static void preview(struct creation *c)
     int err = controller_plan(controller, c->work.prepared, &c->shares, &plan, &d);
 
     if (err) {
-        refuse_plan(c->q->request, err, &d);
+        run_spec_refuse(c->q->request, err, &d);
     } else {
         c->q->json = view_plan(controller, &plan, c->work.prepared, c->shares.per_region);
         stored_answer(c->q);
@@ -194,7 +181,7 @@ static void start_run(struct creation *c)
     c->delivery = NULL;
     err = controller_run(q->context.config.controller, &wanted, &run, &d);
     if (q->request && err) {
-        refuse_plan(q->request, err, &d);
+        run_spec_refuse(q->request, err, &d);
     } else if (q->request) { /* else it runs all the same: who asked may look for it */
         q->location = arena_printf(&q->arena, "/api/v1/runs/%s", fleet_run_id(run));
         q->status = 201;

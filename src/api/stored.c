@@ -169,6 +169,8 @@ void stored_refuse(struct api_request *r, int err, const struct diag *d)
 
     if (err == -EBUSY)
         api_problem(r, 409, "/problems/run-active", "Run active", "%s", message);
+    else if (err == -EALREADY)
+        api_problem(r, 409, "/problems/run-ended", "Run ended", "%s", message);
     else if (err == -ENOSPC || err == -EROFS)
         api_problem(r, 507, "/problems/store-full", "Store full", "%s", message);
     else if (err == ERR_NOT_FOUND)

@@ -36,7 +36,7 @@ const struct command command_table[] = {
      "  gale agent --region us-east-1\n"
      "  gale agent --region eu-central-1 --zone a --nats nats://controller.example:4222\n",
      cmd_agent},
-    {"fleet", 'f', false, "agents|regions|runs|show|stop|logs|scale",
+    {"fleet", 'f', false, "agents|regions|runs|show|stop|logs|spread|scale",
      "look at a fleet, and steer it",
      "  gale fleet agents            who is there, in which region, doing what\n"
      "  gale fleet regions           the same by region\n"
@@ -44,6 +44,8 @@ const struct command command_table[] = {
      "  gale fleet show RUN          all about a run\n"
      "  gale fleet stop RUN          end it gracefully\n"
      "  gale fleet logs RUN          what its scripts and agents have logged\n"
+     "  gale fleet spread RUN REGIONS  spread the load of a running test anew, as in\n"
+     "                               us-east-1=60%,eu-central-1=40%/2 or us-east-1/3\n"
      "  gale fleet scale REGION=N    have the controller keep N agents there\n",
      cmd_fleet},
     {"new", 'N', false, "[FILE]", "write a script to start from",

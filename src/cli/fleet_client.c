@@ -138,6 +138,11 @@ void fleet_client_add_query(struct buf *path, const char *name, const char *valu
         return;
     buf_append_char(path, str_find(buf_str(path), '?') < 0 ? '?' : '&');
     buf_printf(path, "%s=", name);
+    fleet_client_add_escaped(path, value);
+}
+
+void fleet_client_add_escaped(struct buf *path, const char *value)
+{
     for (const char *at = value; *at; at++) {
         if ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
             (*at >= '0' && *at <= '9') || strchr("-._~", *at))

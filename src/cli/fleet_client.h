@@ -29,6 +29,8 @@ const char *fleet_client_address(const struct fleet_client *c);
 
 /* Appends "?name=value" to a path, or "&name=value", encoded; value NULL: nothing. */
 void fleet_client_add_query(struct buf *path, const char *name, const char *value);
+/* The same of a value alone: a segment of the path. */
+void fleet_client_add_escaped(struct buf *path, const char *value);
 
 /* One call. `path` begins with "/". 0 with the answer's body (heap, NUL-terminated) where its
  * status is 2xx; else an error whose message is the problem's detail, or why there was no answer.

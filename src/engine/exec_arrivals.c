@@ -319,6 +319,8 @@ static void find_due(struct exec_arrivals *x)
     if (part->arrival_weight > 0)
         due = pacer_due(&x->pacer, segment_index(&part->arrivals, x->next));
     x->due = due == INT64_MAX ? due : x->base.begin + due;
+    if (x->due > x->base.end)
+        x->due = INT64_MAX; /* others make it */
 }
 
 /* Passes over what others have done, and counts what nobody has (run.h, run_part). */
@@ -425,6 +427,22 @@ static void stop(struct executor *base)
     check_done(x);
 }
 
+static void leave(struct executor *base)
+{
+    struct exec_arrivals *x = exec_of(base);
+
+    if (base->end < base->begin) {
+        timer_stop(loop_of(x), &x->phase);
+        executor_done(base);
+    } else if (x->is_open) {
+        timer_start(loop_of(x), &x->phase, base->end);
+        if (x->due > base->end) {
+            x->due = INT64_MAX;
+            timer_stop(loop_of(x), &x->arrivals);
+        }
+    }
+}
+
 static void free_exec(struct executor *base)
 {
     struct exec_arrivals *x = exec_of(base);
@@ -438,7 +456,7 @@ static void free_exec(struct executor *base)
 
 struct executor *exec_arrivals_new(void)
 {
-    static const struct executor_ops ops = {start, stop, free_exec, arrive};
+    static const struct executor_ops ops = {start, stop, leave, free_exec, arrive};
     struct exec_arrivals *x = mem_zalloc(sizeof *x);
 
     x->base.ops = &ops;

@@ -40,8 +40,9 @@ struct task {
 struct exec_vus {
     struct executor base;
     struct task *tasks;
-    size_t next; /* the first that has not started */
-    size_t live; /* that have started and not closed */
+    size_t count; /* that will start, or have */
+    size_t next;  /* the first that has not started */
+    size_t live;  /* that have started and not closed */
     struct timer starter;
 };
 
@@ -61,12 +62,27 @@ static int64_t moment(const struct exec_vus *x, int64_t planned)
     return x->base.begin - x->base.state->scenario->start_nsec + planned;
 }
 
+/* When a span of a VU begins here: not before this part joins (run.h, run_part). */
+static int64_t begin_of(const struct exec_vus *x, const struct plan_span *span)
+{
+    int64_t join = x->base.worker->shared->state->join_nsec;
+
+    return moment(x, span->from > join ? span->from : join);
+}
+
 static void check_done(struct exec_vus *x)
 {
-    bool all_started = x->base.is_stopped || x->next == x->base.part->task_count;
+    bool all_started = x->base.is_stopped || x->next == x->count;
 
     if (all_started && x->live == 0 && !x->base.is_done)
         executor_done(&x->base);
+}
+
+/* Whether it is wanted again, before this part leaves. */
+static bool has_next_span(const struct task *t)
+{
+    return t->span + 1 < t->plan->span_count &&
+           moment(t->x, t->plan->spans[t->span + 1].from) <= t->x->base.end;
 }
 
 /* The VU is not wanted any more and has been given back. */
@@ -140,7 +156,7 @@ static void loop_fiber(void *arg)
     slot->owner = NULL;
     count_vus(x, -1);
     vu_pool_give(&x->base.worker->pool, slot);
-    if (x->base.is_stopped || t->span + 1 == t->plan->span_count)
+    if (x->base.is_stopped || !has_next_span(t))
         close_task(t);
 }
 
@@ -160,17 +176,29 @@ static void take_slot(struct vu_waiter *waiter, struct vu_slot *slot)
 
 /* --- spans -------------------------------------------------------------------------------- */
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void set_times(struct task *t)
+{
+    struct exec_vus *x = t->x;
+    const struct plan_span *span = &t->plan->spans[t->span];
+    const struct plan_span *last = &t->plan->spans[t->plan->span_count - 1];
+
+    t->end = earlier(moment(x, span->to), x->base.end);
+    t->deadline = earlier(moment(x, last->kill), x->base.kill);
+    timer_start(loop_of(x), &t->timer, has_next_span(t) ? moment(x, span[1].from) : t->deadline);
+}
+
 static void enter_span(struct task *t)
 {
     struct exec_vus *x = t->x;
     struct vu_pool *pool = &x->base.worker->pool;
-    const struct plan_span *span = &t->plan->spans[t->span];
-    const struct plan_span *last = &t->plan->spans[t->plan->span_count - 1];
     struct vu_slot *slot;
 
-    t->end = moment(x, span->to);
-    t->deadline = moment(x, last->kill);
-    timer_start(loop_of(x), &t->timer, span == last ? t->deadline : moment(x, span[1].from));
+    set_times(t);
     if (t->slot || t->waiter._waiting)
         return;
     slot = vu_pool_take(pool);
@@ -185,7 +213,7 @@ static void task_due(struct timer *timer)
     struct task *t = CONTAINER_OF(timer, struct task, timer);
     struct exec_vus *x = t->x;
 
-    if (t->span + 1 < t->plan->span_count) {
+    if (has_next_span(t)) {
         t->span++;
         enter_span(t);
         return;
@@ -215,9 +243,9 @@ static void start_tasks(struct timer *timer)
     const struct plan_part *part = x->base.part;
     int64_t now = loop_now(loop_of(x));
 
-    for (; x->next < part->task_count; x->next++) {
+    for (; x->next < x->count; x->next++) {
         struct task *t = &x->tasks[x->next];
-        int64_t from = moment(x, part->tasks[x->next].spans[0].from);
+        int64_t from = begin_of(x, &part->tasks[x->next].spans[0]);
 
         if (from > now) {
             timer_start(loop_of(x), &x->starter, from);
@@ -235,6 +263,17 @@ static void start_tasks(struct timer *timer)
 
 /* --- the executor ------------------------------------------------------------------------- */
 
+/* Those that come after this part has left are others'. */
+static void count_tasks(struct exec_vus *x)
+{
+    const struct plan_part *part = x->base.part;
+
+    x->count = x->next;
+    while (x->count < part->task_count &&
+           begin_of(x, &part->tasks[x->count].spans[0]) <= x->base.end)
+        x->count++;
+}
+
 static void start(struct executor *base)
 {
     struct exec_vus *x = exec_of(base);
@@ -242,10 +281,11 @@ static void start(struct executor *base)
 
     x->tasks = mem_calloc(part->task_count, sizeof *x->tasks);
     timer_init(&x->starter, start_tasks);
-    if (part->task_count == 0)
+    count_tasks(x);
+    if (x->count == 0)
         executor_done(base);
     else
-        timer_start(loop_of(x), &x->starter, moment(x, part->tasks[0].spans[0].from));
+        timer_start(loop_of(x), &x->starter, begin_of(x, &part->tasks[0].spans[0]));
 }
 
 static void stop(struct executor *base)
@@ -267,6 +307,27 @@ static void stop(struct executor *base)
     check_done(x);
 }
 
+static void leave(struct executor *base)
+{
+    struct exec_vus *x = exec_of(base);
+
+    count_tasks(x);
+    if (x->next == x->count)
+        timer_stop(loop_of(x), &x->starter);
+    x->live++; /* so that no closing below is the last */
+    for (size_t i = 0; i < x->next; i++) {
+        struct task *t = &x->tasks[i];
+
+        if (!timer_is_running(&t->timer))
+            continue; /* closed, or being interrupted */
+        set_times(t);
+        if (!has_next_span(t) && !t->slot && !t->waiter._waiting)
+            close_task(t);
+    }
+    x->live--;
+    check_done(x);
+}
+
 static void free_exec(struct executor *base)
 {
     struct exec_vus *x = exec_of(base);
@@ -277,7 +338,7 @@ static void free_exec(struct executor *base)
 
 struct executor *exec_vus_new(void)
 {
-    static const struct executor_ops ops = {start, stop, free_exec, NULL};
+    static const struct executor_ops ops = {start, stop, leave, free_exec, NULL};
     struct exec_vus *x = mem_zalloc(sizeof *x);
 
     x->base.ops = &ops;

@@ -44,11 +44,30 @@ void executor_start(struct executor *x, int64_t execution)
     x->begin = execution + s->start_nsec;
     x->end = x->begin + s->duration_nsec;
     x->kill = x->end + s->graceful_stop_nsec;
+    executor_leave(x);
     x->is_started = true;
-    if (x->is_stopped)
+    if (x->is_stopped || x->end < x->begin)
         executor_done(x);
     else
         x->ops->start(x);
+}
+
+void executor_leave(struct executor *x)
+{
+    const struct run_state *run = x->worker->shared->state;
+    int64_t execution = atomic_load(&run->execution);
+    int64_t after = atomic_load(&run->leave_nsec);
+    int64_t last;
+
+    if (execution == 0 || after == INT64_MAX || x->is_done || x->is_stopped)
+        return;
+    last = execution + after - 1;
+    if (last >= x->end)
+        return;
+    x->end = last;
+    x->kill = last + x->state->scenario->graceful_stop_nsec;
+    if (x->is_started)
+        x->ops->leave(x);
 }
 
 void executor_stop(struct executor *x)

@@ -27,7 +27,8 @@ enum { STACK_TRIM_EVERY = 128 }; /* iterations: see fiber_trim_stack */
 
 struct executor_ops {
     void (*start)(struct executor *x);
-    void (*stop)(struct executor *x); /* is_stopped is set */
+    void (*stop)(struct executor *x);  /* is_stopped is set */
+    void (*leave)(struct executor *x); /* `end` and `kill` have come nearer */
     void (*free)(struct executor *x);
     /* Another worker has reserved an idle VU of this one for an arrival; NULL for those that loop.
      */
@@ -57,6 +58,9 @@ void executor_start(struct executor *x, int64_t execution);
 
 /* Starts nothing more and interrupts what runs; it is done soon after. */
 void executor_stop(struct executor *x);
+
+/* Looks whether the run is to be left to others before the scenario's end (run_leave). */
+void executor_leave(struct executor *x);
 
 /* --- for the executors -------------------------------------------------------------------- */
 

@@ -419,9 +419,22 @@ void run_do_scenarios(struct run *run, const char *setup_json, int64_t at)
     execute(run, at);
 }
 
-void run_set_join(struct run *run, int64_t join_nsec)
+void run_set_join(struct run *run, int64_t join_nsec, int64_t from_nsec)
 {
     run->part.join_nsec = join_nsec;
+    run->part.from_nsec = from_nsec;
+}
+
+void run_leave(struct run *run, int64_t leave_nsec)
+{
+    int64_t never = INT64_MAX;
+
+    if (!atomic_compare_exchange_strong(&run->state.leave_nsec, &never, leave_nsec))
+        return;
+    for (size_t i = 0; i < run->worker_count; i++) {
+        if (run->workers[i].worker)
+            worker_leave(run->workers[i].worker);
+    }
 }
 
 void run_do_teardown(struct run *run)

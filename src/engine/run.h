@@ -48,10 +48,14 @@ struct run_tick {
 struct scenario_done {
     uint64_t completed;
     uint64_t dropped;
+    uint64_t before; /* of them, by whoever had the load before from_nsec */
 };
 
 struct run_part {
     int64_t join_nsec; /* of the scenarios' time: it begins here */
+    /* Arrivals before this moment were another part's, which left then (run_leave): none of them
+     * is lost. 0: none was. */
+    int64_t from_nsec;
     /* By scenario, what is known to be done: iterations are not run again, and arrivals before
      * join_nsec that are not among them are dropped, and counted. NULL: nothing. */
     const struct scenario_done *done;
@@ -146,7 +150,12 @@ void run_do_teardown(struct run *run);
 void run_do_end(struct run *run); /* the same without teardown() */
 /* Of a part that takes over: when it joins is known only when it is ready. Before
  * run_do_scenarios. */
-void run_set_join(struct run *run, int64_t join_nsec);
+void run_set_join(struct run *run, int64_t join_nsec, int64_t from_nsec);
+/* Others go on from `leave_nsec` of the scenarios' time: what is due then or later is theirs, and
+ * iterations that run then have their graceful stop. Once the scenarios' start is ordered; the
+ * first call counts. Not for scenarios with a number of iterations, whose rest nobody would know.
+ */
+void run_leave(struct run *run, int64_t leave_nsec);
 /* After `over`: handleSummary, then the hook `summary`; at once with 0 and NULL if there is none.
  * The input must stay until then. */
 void run_do_summary(struct run *run, const char *data_json);

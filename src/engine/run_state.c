@@ -31,6 +31,7 @@ void run_state_init(struct run_state *s, const struct scenario_list *scenarios,
         .worker_count = workers,
         .scenario_count = scenarios->count,
         .segment = segment,
+        .leave_nsec = INT64_MAX,
         .scenarios = mem_calloc(scenarios->count, sizeof *s->scenarios),
         .workers = mem_calloc(workers, sizeof *s->workers),
     };
@@ -46,14 +47,16 @@ void run_state_join(struct run_state *s, const struct run_part *part)
     for (size_t i = 0; i < s->scenario_count; i++) {
         struct scenario_state *scenario = &s->scenarios[i];
         uint64_t past = plan_arrivals_before(scenario->scenario, s->segment, part->join_nsec);
+        uint64_t others = plan_arrivals_before(scenario->scenario, s->segment, part->from_nsec);
         struct scenario_done known = part->done ? part->done[i] : (struct scenario_done){0};
         uint64_t done = known.completed;
+        uint64_t made = known.completed + known.dropped - known.before;
 
         if (scenario->iterations > 0 && done > scenario->iterations)
             done = scenario->iterations;
         scenario->done = done;
-        if (past > known.completed + known.dropped)
-            scenario->lost = past - known.completed - known.dropped;
+        if (past > others + made)
+            scenario->lost = past - others - made;
         /* Numbers that the lost part may have used are not used again. */
         scenario->next_iteration = past > done ? past : done;
         if (scenario->pot > 0)

@@ -119,6 +119,7 @@ struct run_state {
     _Atomic int64_t execution;    /* monotonic: time 0 of the scenarios; 0: not yet */
     _Atomic int64_t ended;        /* monotonic; 0: not yet */
     int64_t join_nsec;            /* of the scenarios' time: nothing is due before; see run_part */
+    _Atomic int64_t leave_nsec;   /* of the scenarios' time: others go on; INT64_MAX: never */
     bool ids_in_test;             /* __VU is the number in the test */
 
     char _apart[CACHE_LINE];

@@ -325,6 +325,19 @@ void worker_stop(struct worker *w)
     loop_post(w->env.loop, stop, w);
 }
 
+static void leave(void *arg)
+{
+    struct worker *w = arg;
+
+    for (size_t i = 0; w->executors && i < w->shared->state->scenario_count; i++)
+        executor_leave(w->executors[i]);
+}
+
+void worker_leave(struct worker *w)
+{
+    loop_post(w->env.loop, leave, w);
+}
+
 static void answer_aborted(void *arg)
 {
     struct worker *w = arg;

@@ -77,6 +77,8 @@ void worker_init_vus(struct worker *w); /* answer: on_ready */
 void worker_execute(struct worker *w);
 /* Interrupts iterations, VUs' init and setup(); their own answers follow. */
 void worker_stop(struct worker *w);
+/* Its executors do nothing from run_state.leave_nsec on. */
+void worker_leave(struct worker *w);
 
 /* A function of the runner on a fiber of the worker. */
 enum worker_call_kind { WORKER_SETUP, WORKER_TEARDOWN, WORKER_HANDLE_SUMMARY };

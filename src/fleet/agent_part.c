@@ -48,8 +48,8 @@ static void read_done(struct agent_part *p, const struct scenario_list *scenario
         for (size_t j = 0; part->id == p->id && j < part->n_done; j++) {
             for (size_t k = 0; k < scenarios->count; k++) {
                 if (strcmp(scenarios->list[k]->name, part->done[j]->scenario) == 0)
-                    p->done[k] =
-                        (struct scenario_done){part->done[j]->iterations, part->done[j]->dropped};
+                    p->done[k] = (struct scenario_done){
+                        part->done[j]->iterations, part->done[j]->dropped, part->done[j]->before};
             }
         }
     }
@@ -148,6 +148,22 @@ static void on_summary(void *arg, int err, char *json, struct diag *d)
     agent_run_drive(p->owner);
 }
 
+/* Whether q leaves when p joins. */
+static bool is_replaced(const struct agent_part *p, const struct agent_part *q)
+{
+    const Gale__Fleet__Order *order = p->owner->order;
+
+    for (size_t i = 0; i < order->n_parts; i++) {
+        const Gale__Fleet__Part *part = order->parts[i];
+
+        for (size_t j = 0; part->id == p->id && j < part->n_replaces; j++) {
+            if (part->replaces[j] == q->id)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* What this agent would run at once with this part, against what its operator allows: capacity is
  * for planning, and when agents are lost those that stay may be asked for more. */
 static int check_load(const struct agent_part *p, struct diag *d)
@@ -159,7 +175,7 @@ static int check_load(const struct agent_part *p, struct diag *d)
 
     planner_load_of(p->owner->test->scenarios, &load);
     for (const struct agent_part *q = p->owner->parts; q; q = q->next) {
-        if (!q->run || q->is_over)
+        if (!q->run || q->is_over || is_replaced(p, q))
             continue;
         vus += run_max_vus(q->run);
         rate += load.rate * (double)segment_scale(&q->segment, pieces) / (double)pieces;

@@ -220,8 +220,11 @@ static void take_part(struct agent_run *r, const Gale__Fleet__Part *wanted)
     p->step = wanted->step;
     p->leads = wanted->leads;
     p->join.join_nsec = wanted->join_nsec;
+    p->join.from_nsec = wanted->from_nsec;
+    if (p->run && wanted->until_nsec > 0)
+        run_leave(p->run, wanted->until_nsec);
     if (p->run)
-        run_set_join(p->run, wanted->join_nsec);
+        run_set_join(p->run, wanted->join_nsec, wanted->from_nsec);
 }
 
 /* Parts that the order does not name are somebody else's now. */

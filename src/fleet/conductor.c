@@ -131,6 +131,7 @@ void conductor_part_free(struct conductor_part *p)
     for (size_t i = 0; i < p->done_count; i++)
         mem_free(p->done[i].scenario);
     mem_free(p->path);
+    mem_free(p->replaces);
     mem_free(p->done);
     mem_free(p->agent);
     mem_free(p->boot);
@@ -353,6 +354,7 @@ static void give_up_orphans(struct conductor *c)
 
 static void tick_running(struct conductor *c, struct moment now)
 {
+    conductor_swap(c, now);
     conductor_join(c, now);
     if (has_orphans(c)) {
         /* Agents that are cut off may be at work still: their data comes when they are back. */
@@ -640,6 +642,10 @@ void conductor_part(const struct conductor *c, size_t index, struct conductor_pa
         .is_lost = p->is_lost,
         .is_orphan = p->is_orphan,
         .is_ended = p->is_ended,
+        .is_leaving = p->until_nsec > 0,
+        .is_coming = part_is_successor(p),
+        .path = p->path,
+        .depth = p->depth,
         .planned_vus = p->planned_vus,
         .planned_rate = p->planned_rate,
         .vus = p->vus,

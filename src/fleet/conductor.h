@@ -107,6 +107,14 @@ void conductor_ended(struct conductor *c, uint32_t part);
 /* Ends the run as soon as it can, gracefully; the first reason stays. */
 void conductor_stop(struct conductor *c, enum run_abort_reason reason, const char *message);
 
+/* Spreads the load of running scenarios anew. Parts of `plan` that there are, with the same path on
+ * the same agent, go on; others are made, and once all of these are ready take over at one moment
+ * from those that the plan does not have. Should one of them fail before, all stays as it is. Fills
+ * the plan's ids in. ERR_UNSUPPORTED with a message when the scenarios are not running, or some
+ * load is on its way already. */
+MUST_USE int conductor_spread(struct conductor *c, struct fleet_plan *plan, struct diag *d);
+bool conductor_is_spreading(const struct conductor *c);
+
 /* Answers to `collected`. */
 void conductor_summarise(struct conductor *c, const struct blob_id *input, int64_t timeout_nsec);
 void conductor_finish(struct conductor *c);
@@ -140,7 +148,11 @@ struct conductor_part_view {
     bool leads;
     bool is_lost;
     bool is_orphan;
-    bool is_ended; /* its last window is merged */
+    bool is_ended;   /* its last window is merged */
+    bool is_leaving; /* others have its load, or will at once */
+    bool is_coming;  /* it will take load over */
+    const struct plan_level *path;
+    size_t depth;
     uint64_t planned_vus;
     double planned_rate;
     uint64_t vus;

@@ -1,5 +1,6 @@
 /* What the conductor's files share: conductor.c (phases), conductor_loss.c (what happens when an
- * agent is lost), conductor_order.c (orders and records). */
+ * agent is lost), conductor_spread.c (the load is spread anew), conductor_order.c (orders and
+ * records). */
 #ifndef FLEET_CONDUCTOR_INTERNAL_H
 #define FLEET_CONDUCTOR_INTERNAL_H
 
@@ -28,6 +29,10 @@ struct conductor_part {
     Gale__Fleet__Stage stage;
     Gale__Fleet__Step step;
     int64_t join_nsec;
+    int64_t from_nsec;  /* the load's, since it was spread anew; 0: always */
+    int64_t until_nsec; /* it leaves then; 0: it does not */
+    uint32_t *replaces; /* owned; parts that leave when it joins */
+    size_t replace_count;
     struct conductor_done *done; /* owned */
     size_t done_count;
     int exit_code;
@@ -68,7 +73,8 @@ struct conductor {
     char *stop_message; /* owned */
     int64_t stopped_at; /* monotonic; 0: not seen by a tick yet */
     int64_t first_failure;
-    int exit_code; /* of what failed without an abort */
+    int64_t spread_since; /* monotonic; 0: no tick has seen it yet */
+    int exit_code;        /* of what failed without an abort */
     bool marked_failed;
     bool began;
 };
@@ -76,6 +82,9 @@ struct conductor {
 /* Neither lost nor without an agent. */
 bool part_is_live(const struct conductor_part *p);
 struct conductor_part *conductor_lead(const struct conductor *c); /* NULL: none is live */
+bool part_is_successor(const struct conductor_part *p); /* waits to take over (conductor_spread) */
+/* Gives the lead to another, if it has it. */
+void conductor_move_lead(struct conductor *c, struct conductor_part *from);
 /* Adds a part from a plan. */
 struct conductor_part *conductor_add_part(struct conductor *c, const struct fleet_part *plan);
 void conductor_part_free(struct conductor_part *p);
@@ -89,5 +98,12 @@ void conductor_say(struct conductor *c, enum fleet_event_kind kind, const struct
 void conductor_place_orphans(struct conductor *c, struct moment now);
 /* Parts that take over and are ready begin. */
 void conductor_join(struct conductor *c, struct moment now);
+
+/* --- conductor_spread.c --------------------------------------------------------------------- */
+
+/* Parts that wait to take over do, once all of them are ready. */
+void conductor_swap(struct conductor *c, struct moment now);
+/* They don't. `agent`: unless it has nothing to do with that; NULL: whoever. */
+void conductor_cancel_spread(struct conductor *c, const char *agent, const char *why);
 
 #endif

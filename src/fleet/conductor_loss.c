@@ -54,13 +54,14 @@ static void note_done(struct conductor_part *p, const struct conductor_part *los
         completed = share_of(level, all.completed);
         p->done[i] = (struct conductor_done){
             mem_strdup(progress->names[i]),
-            {completed, share_of(level, all.completed + all.dropped) - completed}};
+            {completed, share_of(level, all.completed + all.dropped) - completed,
+             share_of(level, all.before)}};
     }
 }
 
 /* --- giving parts away ---------------------------------------------------------------------- */
 
-static void move_lead(struct conductor *c, struct conductor_part *lost)
+void conductor_move_lead(struct conductor *c, struct conductor_part *from)
 {
     static const Gale__Fleet__Step steps[] = {
         [FLEET_INIT] = GALE__FLEET__STEP__STEP_INIT,
@@ -71,14 +72,14 @@ static void move_lead(struct conductor *c, struct conductor_part *lost)
         [FLEET_SUMMARY] = GALE__FLEET__STEP__STEP_SUMMARY,
     };
 
-    if (!lost->leads)
+    if (!from->leads)
         return;
     for (size_t i = 0; i < c->count; i++) {
         struct conductor_part *p = c->parts[i];
 
-        if (p == lost || !part_is_live(p) || p->is_joining)
+        if (p == from || !part_is_live(p) || p->is_joining || p->until_nsec > 0)
             continue;
-        lost->leads = false;
+        from->leads = false;
         p->leads = true;
         if (c->phase < FLEET_OVER && p->step < steps[c->phase])
             p->step = steps[c->phase];
@@ -121,6 +122,8 @@ static struct planner_agent *candidates(struct conductor *c, const struct conduc
             if (!part_is_live(p) || strcmp(p->agent, agent.id) != 0)
                 continue;
             has_part = true;
+            if (p->until_nsec > 0)
+                continue;
             agent.max_vus -= p->planned_vus < agent.max_vus ? p->planned_vus : agent.max_vus;
             agent.max_rate -= p->planned_rate < agent.max_rate ? p->planned_rate : agent.max_rate;
         }
@@ -142,6 +145,7 @@ static void add_parts(struct conductor *c, struct conductor_part *lost,
     for (size_t i = 0; i < plan->count; i++) {
         struct conductor_part *p = conductor_add_part(c, &plan->parts[i]);
 
+        p->from_nsec = lost->from_nsec;
         p->is_joining = c->phase == FLEET_RUNNING;
         if (!p->is_joining)
             continue;
@@ -168,7 +172,7 @@ static bool give_away(struct conductor *c, struct conductor_part *lost)
         c->epoch++;
         if (lost->boot && c->hooks.fence)
             c->hooks.fence(c->hooks.arg, lost->agent, lost->boot);
-        move_lead(c, lost);
+        conductor_move_lead(c, lost);
         if (lost->leads && plan.count > 0) { /* it was the only one */
             lost->leads = false;
             c->parts[c->count - plan.count]->leads = true;
@@ -186,14 +190,14 @@ static bool give_away(struct conductor *c, struct conductor_part *lost)
 
 static bool is_work_left(const struct conductor *c, const struct conductor_part *p)
 {
-    return !c->is_stopped && p->stage < GALE__FLEET__STAGE__STAGE_EXECUTED &&
+    return !c->is_stopped && p->until_nsec == 0 && p->stage < GALE__FLEET__STAGE__STAGE_EXECUTED &&
            c->phase <= FLEET_RUNNING;
 }
 
 static void orphan(struct conductor *c, struct conductor_part *p)
 {
     p->is_orphan = true;
-    move_lead(c, p);
+    conductor_move_lead(c, p);
     conductor_say(c, FLEET_EVENT_ORPHANED, p,
                   "region %s has no other agent: the load of part %u waits for one", p->region,
                   p->id);
@@ -207,12 +211,14 @@ static void orphan(struct conductor *c, struct conductor_part *p)
 
 void conductor_lost(struct conductor *c, const char *agent, const char *why, struct moment now)
 {
-    size_t count = c->count; /* parts that are added below are not looked at */
+    size_t count;
     bool said = false;
 
     (void)now;
     if (c->phase == FLEET_OVER)
         return;
+    conductor_cancel_spread(c, agent, "an agent is lost");
+    count = c->count; /* parts that are added below are not looked at */
     for (size_t i = 0; i < count; i++) {
         struct conductor_part *p = c->parts[i];
 
@@ -224,7 +230,7 @@ void conductor_lost(struct conductor *c, const char *agent, const char *why, str
         said = true;
         if (!is_work_left(c, p)) {
             p->is_lost = true;
-            move_lead(c, p);
+            conductor_move_lead(c, p);
         } else if (!give_away(c, p)) {
             orphan(c, p);
         }
@@ -247,7 +253,8 @@ void conductor_join(struct conductor *c, struct moment now)
     for (size_t i = 0; i < c->count; i++) {
         struct conductor_part *p = c->parts[i];
 
-        if (!p->is_joining || p->is_lost || p->stage < GALE__FLEET__STAGE__STAGE_READY)
+        if (!p->is_joining || p->is_lost || part_is_successor(p) ||
+            p->stage < GALE__FLEET__STAGE__STAGE_READY)
             continue;
         p->is_joining = false;
         p->join_nsec = now.wall - c->start_wall + JOIN_LEAD;

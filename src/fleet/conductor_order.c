@@ -44,6 +44,7 @@ static void fill_done(const struct conductor_part *p, Gale__Fleet__Part *out)
         done->scenario = p->done[i].scenario;
         done->iterations = p->done[i].done.completed;
         done->dropped = p->done[i].done.dropped;
+        done->before = p->done[i].done.before;
         out->done[i] = done;
     }
 }
@@ -59,6 +60,10 @@ static Gale__Fleet__Part *part_message(const struct conductor *c, const struct c
     out->leads = p->leads;
     out->step = p->step;
     out->join_nsec = p->join_nsec;
+    out->from_nsec = p->from_nsec;
+    out->until_nsec = p->until_nsec;
+    out->replaces = p->replaces;
+    out->n_replaces = p->replace_count;
     fill_path(p, out);
     fill_done(p, out);
     return out;
@@ -202,6 +207,12 @@ static void load_part(struct conductor *c, const Gale__Fleet__PartRecord *record
     p->leads = part->leads;
     p->step = part->step;
     p->join_nsec = part->join_nsec;
+    p->from_nsec = part->from_nsec;
+    p->until_nsec = part->until_nsec;
+    p->replaces = part->n_replaces
+                      ? mem_dup(part->replaces, part->n_replaces * sizeof *part->replaces)
+                      : NULL;
+    p->replace_count = part->n_replaces;
     p->is_lost = record->lost;
     p->is_joining = part->step < GALE__FLEET__STEP__STEP_RUN && c->phase == FLEET_RUNNING;
     if (record->executed)
@@ -210,8 +221,8 @@ static void load_part(struct conductor *c, const Gale__Fleet__PartRecord *record
     for (; p->done_count < part->n_done; p->done_count++) {
         const Gale__Fleet__Done *done = part->done[p->done_count];
 
-        p->done[p->done_count] =
-            (struct conductor_done){mem_strdup(done->scenario), {done->iterations, done->dropped}};
+        p->done[p->done_count] = (struct conductor_done){
+            mem_strdup(done->scenario), {done->iterations, done->dropped, done->before}};
     }
     c->scale_num = part->scale_num;
     c->scale_den = part->scale_den;

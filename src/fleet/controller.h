@@ -144,6 +144,14 @@ struct fleet_run *controller_find_run(const struct controller *c, const char *id
 size_t controller_runs(const struct controller *c, struct fleet_run ***out);
 void controller_stop_run(struct controller *c, struct fleet_run *run, enum run_abort_reason reason,
                          const char *message);
+/* Spreads a running test's load anew, over the same or other agents (conductor_spread). With shares
+ * these are of the whole, so that all of the run's regions are named; regions alone, or with a
+ * number of agents, keep their shares, and so do those that are not named. Fills in what will run
+ * where. ERR_ of the planner; ERR_INVALID when the shares are not the run's; ERR_UNSUPPORTED when
+ * it can't be done now, or not with this test. */
+MUST_USE int controller_spread_run(struct controller *c, struct fleet_run *run,
+                                   const struct shares *wanted, struct fleet_plan *out,
+                                   struct diag *d);
 /* Whoever keeps what a run measured holds it: its data and its record then stay on the bus, for a
  * successor, until everything is kept and it is released. */
 void controller_hold_run(struct controller *c, struct fleet_run *run);

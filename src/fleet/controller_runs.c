@@ -191,6 +191,20 @@ void controller_stop_run(struct controller *c, struct fleet_run *run, enum run_a
     controller_send_orders(c, controller_now());
 }
 
+int controller_spread_run(struct controller *c, struct fleet_run *run, const struct shares *wanted,
+                          struct fleet_plan *out, struct diag *d)
+{
+    size_t count;
+    const struct planner_agent *agents = controller_planner_agents(c, &count);
+    int err = fleet_run_spread(run, wanted, agents, count, out, d);
+
+    if (err)
+        return err;
+    controller_save_run(c, run);
+    controller_send_orders(c, controller_now());
+    return 0;
+}
+
 void controller_hold_run(struct controller *c, struct fleet_run *run)
 {
     (void)c;

@@ -240,7 +240,7 @@ static void note_progress(struct fleet_run *r, const Gale__Fleet__Data *data)
         for (size_t j = 0; j < r->prepared->scenarios.count; j++) {
             if (strcmp(d->scenario, r->scenario_names[j]) == 0 &&
                 d->iterations + d->dropped > done[j].completed + done[j].dropped)
-                done[j] = (struct scenario_done){d->iterations, d->dropped};
+                done[j] = (struct scenario_done){d->iterations, d->dropped, 0};
         }
     }
 }
@@ -466,50 +466,6 @@ void fleet_run_finish(struct fleet_run *r)
 
 /* --- making --------------------------------------------------------------------------------- */
 
-static void list_regions(struct fleet_run *r)
-{
-    r->regions = mem_calloc(r->plan.count + 1, sizeof *r->regions);
-    for (size_t i = 0; i < r->plan.count; i++) {
-        bool known = false;
-
-        for (size_t j = 0; j < r->region_count; j++)
-            known |= strcmp(r->regions[j], r->plan.parts[i].region) == 0;
-        if (!known)
-            r->regions[r->region_count++] = r->plan.parts[i].region;
-    }
-}
-
-/* With texts of its own: agents of the registry may go. */
-static void copy_plan(struct fleet_run *r, const struct fleet_plan *plan)
-{
-    r->plan = *plan;
-    r->plan.parts = mem_calloc(plan->count + 1, sizeof *r->plan.parts);
-    for (size_t i = 0; i < plan->count; i++) {
-        struct fleet_part *part = &r->plan.parts[i];
-
-        *part = plan->parts[i];
-        part->agent = mem_strdup(part->agent ? part->agent : "");
-        part->region = mem_strdup(part->region);
-        part->path = mem_dup(part->path, part->depth * sizeof *part->path);
-        for (size_t j = 0; j < part->depth; j++) {
-            if (part->path[j].weights)
-                part->path[j].weights =
-                    mem_dup(part->path[j].weights, part->path[j].count * sizeof(uint64_t));
-        }
-    }
-    list_regions(r);
-}
-
-static void free_plan(struct fleet_run *r)
-{
-    for (size_t i = 0; i < r->plan.count; i++) {
-        mem_free((void *)(uintptr_t)r->plan.parts[i].agent);
-        mem_free((void *)(uintptr_t)r->plan.parts[i].region);
-    }
-    fleet_plan_deinit(&r->plan);
-    mem_free((void *)r->regions);
-}
-
 static int set_up_scoring(struct fleet_run *r, struct diag *d)
 {
     const struct options *options = &r->prepared->options;
@@ -578,7 +534,7 @@ struct fleet_run *fleet_run_new(const struct fleet_run_config *config, struct ru
     r->summary_mode = mem_strdup(request->summary_mode ? request->summary_mode : "compact");
     r->without_thresholds = request->without_thresholds;
     shares_deinit(&request->shares);
-    copy_plan(r, plan);
+    fleet_run_set_plan(r, plan);
     if (set_up_scoring(r, d)) {
         fleet_run_free(r);
         return NULL;
@@ -619,7 +575,7 @@ void fleet_run_free(struct fleet_run *r)
     }
     map_deinit_with(&r->done, mem_free);
     map_deinit(&r->emulated);
-    free_plan(r);
+    fleet_run_free_plans(r);
     prepared_free(r->prepared);
     json_decref(r->extra);
     json_decref(r->settings);
@@ -657,8 +613,13 @@ void fleet_run_agent_lost(struct fleet_run *r, const char *agent, const char *wh
 
 void fleet_run_tick(struct fleet_run *r, struct moment now)
 {
+    uint64_t epoch = conductor_epoch(r->conductor);
+
     collector_tick(r->collector, run_time(r));
     conductor_tick(r->conductor, now);
+    if (conductor_epoch(r->conductor) != epoch && conductor_phase(r->conductor) == FLEET_RUNNING)
+        expect_agents(r);
+    fleet_run_note_spread(r);
     if (r->is_over && r->data && !r->is_held)
         fleet_run_forget_data(r);
     if (r->is_dirty) {
@@ -738,7 +699,8 @@ void fleet_run_save(const struct fleet_run *r, struct buf *out)
     json_decref(json);
 }
 
-/* The plan of the parts that the run began with: for people. */
+/* The plan of the parts that the run began with, or that its load was spread over since: for
+ * people. */
 static void plan_of_record(struct fleet_run *r, const Gale__Fleet__RunRecord *record)
 {
     struct fleet_part *parts = mem_calloc(record->n_parts + 1, sizeof *parts);
@@ -747,7 +709,8 @@ static void plan_of_record(struct fleet_run *r, const Gale__Fleet__RunRecord *re
     for (size_t i = 0; i < record->n_parts; i++) {
         const Gale__Fleet__PartRecord *p = record->parts[i];
 
-        if (p->part->join_nsec > 0)
+        if (p->part->join_nsec != p->part->from_nsec || p->part->until_nsec > 0 ||
+            (p->part->n_replaces > 0 && p->part->join_nsec == 0))
             continue;
         parts[plan.count++] = (struct fleet_part){
             .id = p->part->id,
@@ -761,7 +724,7 @@ static void plan_of_record(struct fleet_run *r, const Gale__Fleet__RunRecord *re
         plan.scale_num = p->part->scale_num;
         plan.scale_den = p->part->scale_den;
     }
-    copy_plan(r, &plan);
+    fleet_run_set_plan(r, &plan);
     mem_free(parts);
 }
 

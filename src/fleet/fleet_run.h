@@ -50,7 +50,7 @@ const char *fleet_run_id(const struct fleet_run *r);
 const struct prepared *fleet_run_prepared(const struct fleet_run *r);
 const struct conductor *fleet_run_conductor(const struct fleet_run *r);
 struct collector *fleet_run_collector(const struct fleet_run *r);
-const struct fleet_plan *fleet_run_plan(const struct fleet_run *r); /* as it was at the start */
+const struct fleet_plan *fleet_run_plan(const struct fleet_run *r); /* the present one */
 const json_t *fleet_run_extra(const struct fleet_run *r);
 /* Sets a field of it. Takes the value. */
 void fleet_run_set_extra(struct fleet_run *r, const char *key, json_t *value);

@@ -36,7 +36,8 @@ struct fleet_run {
     char id[SHORT_ID_SIZE];
     struct prepared *prepared;
     const char **scenario_names;
-    struct fleet_plan plan;
+    struct fleet_plan plan;   /* the present one; its texts are its own */
+    struct fleet_plan coming; /* while the load is being spread anew */
     json_t *extra;
     char *summary_mode;
     bool without_thresholds;
@@ -133,6 +134,18 @@ uint64_t fleet_run_epoch(const struct fleet_run *r);
 void fleet_run_note(struct fleet_run *r, const char *text);
 /* Everything is over, deliveries too. */
 void fleet_run_finish(struct fleet_run *r);
+
+/* --- fleet_run_plan.c ------------------------------------------------------------------------ */
+
+/* Copies it. */
+void fleet_run_set_plan(struct fleet_run *r, const struct fleet_plan *plan);
+void fleet_run_free_plans(struct fleet_run *r);
+/* Once the load has been spread anew, its plan is the present one. */
+void fleet_run_note_spread(struct fleet_run *r);
+/* As controller_spread_run; `agents` are those of the fleet. */
+MUST_USE int fleet_run_spread(struct fleet_run *r, const struct shares *wanted,
+                              const struct planner_agent *agents, size_t count,
+                              struct fleet_plan *out, struct diag *d);
 
 /* --- fleet_run_delivery.c: outputs and targets ----------------------------------------------- */
 

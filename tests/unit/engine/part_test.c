@@ -8,6 +8,7 @@ static struct fake f;
 static enum run_phase phases[16];
 static size_t phase_count;
 static bool leads;
+static int64_t leave_at; /* of the scenarios' time; 0: it stays */
 static int64_t start_at; /* of the scenarios; 0: when the order is given */
 
 static void conduct(struct fake *fake, enum run_phase phase)
@@ -24,6 +25,10 @@ static void conduct(struct fake *fake, enum run_phase phase)
         break;
     case RUN_SETUP_DONE:
         run_do_scenarios(fake->run, NULL, at);
+        break;
+    case RUN_RUNNING:
+        if (leave_at)
+            run_leave(fake->run, leave_at);
         break;
     case RUN_EXECUTED:
         if (leads)
@@ -107,7 +112,7 @@ TEST(part_begins_at_the_agreed_moment)
 /* Of 100 arrivals in 1 s a third is this part's; those before 600 ms are done or lost. */
 TEST(part_joins_arrivals)
 {
-    static const struct scenario_done known[] = {{15, 1}};
+    static const struct scenario_done known[] = {{15, 1, 0}};
     struct run_part part = {.join_nsec = 600 * MS, .done = known};
     uint64_t done;
 
@@ -130,7 +135,7 @@ TEST(part_joins_arrivals)
 
 TEST(part_takes_over_iterations)
 {
-    static const struct scenario_done done[] = {{4, 0}};
+    static const struct scenario_done done[] = {{4, 0, 0}};
 
     fake_init(&f);
     leads = false;
@@ -144,7 +149,7 @@ TEST(part_takes_over_iterations)
     fake_init(&f);
     conducted("{'workers': 2, 'scenarios': {'p': {'executor': 'per-vu-iterations', 'vus': 6,"
               "'iterations': 5}}}",
-              "0:1/3", (struct run_part){.done = (struct scenario_done[]){{3, 0}}});
+              "0:1/3", (struct run_part){.done = (struct scenario_done[]){{3, 0, 0}}});
     CHECK_EQ(f.result.completed, 7);
     CHECK_EQ(fake_metric(&f, "dropped_iterations"), 0);
     fake_deinit(&f);
@@ -165,5 +170,68 @@ TEST(part_that_is_aborted_waits_for_its_end)
     CHECK_EQ(f.result.reason, RUN_ABORT_SIGNAL);
     CHECK_EQ(f.teardowns, 1);
     CHECK_EQ(phases[phase_count - 1], RUN_INTERRUPTED);
+    fake_deinit(&f);
+}
+
+/* Of 34 arrivals in 1 s the 14 before 400 ms are its own; whoever has the others begins there. */
+TEST(part_leaves_arrivals_to_another)
+{
+    static const char options[] =
+        "{'workers': 2, 'scenarios': {'a': {'executor': 'constant-arrival-rate', 'rate': 100,"
+        "'duration': '1s', 'preAllocatedVUs': 9, 'maxVUs': 9}}}";
+
+    fake_init(&f);
+    leads = false;
+    leave_at = 400 * MS;
+    conducted(options, "0:1/3", (struct run_part){0});
+    leave_at = 0;
+    CHECK_EQ(f.result.completed, 14);
+    CHECK_EQ(fake_metric(&f, "dropped_iterations"), 0);
+    fake_deinit(&f);
+    fake_init(&f);
+    start_at = clock_now() - 390 * MS;
+    conducted(options, "0:1/3", (struct run_part){.join_nsec = 400 * MS, .from_nsec = 400 * MS});
+    start_at = 0;
+    CHECK_EQ(f.result.completed, 20);
+    CHECK_EQ(fake_metric(&f, "dropped_iterations"), 0);
+    fake_deinit(&f);
+}
+
+/* VUs that loop, ramp, and come in a scenario that has not begun when it leaves. */
+TEST(part_leaves_vus_to_another)
+{
+    static const char *const all[] = {
+        "{'workers': 2, 'scenarios': {'a': {'executor': 'constant-vus', 'vus': 6,"
+        "'duration': '60s'}, 'b': {'executor': 'constant-vus', 'vus': 3, 'duration': '60s',"
+        "'startTime': '30s'}, 'c': {'executor': 'constant-arrival-rate', 'rate': 9,"
+        "'duration': '60s', 'preAllocatedVUs': 3, 'startTime': '30s'}}}",
+        "{'workers': 2, 'scenarios': {'a': {'executor': 'ramping-vus', 'startVUs': 6, 'stages': ["
+        "{'duration': '100ms', 'target': 0}, {'duration': '60s', 'target': 6}]}}}",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        fake_init(&f);
+        f.sleep_nsec[0] = 5 * MS;
+        leads = false;
+        leave_at = 200 * MS;
+        conducted(all[i], "0:1/3", (struct run_part){0});
+        leave_at = 0;
+        CHECK(f.result.completed > 0);
+        for (uint64_t j = 0; j < f.count; j++)
+            CHECK(f.records[j].began < 20 * NSEC_PER_SEC);
+        fake_deinit(&f);
+    }
+}
+
+TEST(part_joins_vus_at_its_moment)
+{
+    fake_init(&f);
+    f.sleep_nsec[0] = 5 * MS;
+    leads = false;
+    conducted("{'workers': 2, 'vus': 6, 'duration': '1s'}", "0:1/3",
+              (struct run_part){.join_nsec = 200 * MS, .from_nsec = 200 * MS});
+    CHECK(f.result.completed > 0);
+    for (uint64_t i = 0; i < f.count; i++)
+        CHECK(f.records[i].began >= 200 * MS);
     fake_deinit(&f);
 }

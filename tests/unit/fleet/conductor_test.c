@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/mem.h"
 #include "engine/run.h"
 #include "support/test.h"
@@ -274,7 +275,7 @@ TEST(conductor_splits_what_a_lost_agent_had)
 
     begin(LOSS_CONTINUE, false);
     start();
-    done[0] = (struct scenario_done){10, 3};
+    done[0] = (struct scenario_done){10, 3, 0};
     now.wall += 5 * SEC;
     now.mono += 5 * SEC;
     conductor_lost(c, "a2", "not heard", now);
@@ -443,6 +444,120 @@ TEST(conductor_stops_before_the_start)
     tick(0);
     CHECK_EQ(conductor_phase(c), FLEET_OVER);
     CHECK_EQ(exit_code(), 105);
+    end();
+}
+
+/* Region a over three agents, b as it is. */
+static void plan_anew(struct fleet_plan *plan)
+{
+    struct shares shares;
+    struct planner_load load = {.vus = 9};
+    struct planner_agent free_agents[AGENTS];
+    struct diag d = DIAG_INIT;
+
+    for (size_t i = 0; i < AGENTS; i++) {
+        free_agents[i] = agents[i];
+        free_agents[i].is_idle = true;
+    }
+    CHECK(shares_parse(STR("a=2/3,b=1"), false, &shares, &d) == 0);
+    CHECK(planner_plan(&shares, &load, free_agents, AGENTS, plan, &d) == 0);
+    shares_deinit(&shares);
+}
+
+static void spread_anew(void)
+{
+    struct fleet_plan plan;
+    struct diag d = DIAG_INIT;
+
+    plan_anew(&plan);
+    CHECK_EQ(plan.count, 4);
+    CHECK(conductor_spread(c, &plan, &d) == 0);
+    CHECK(conductor_is_spreading(c));
+    CHECK_EQ(plan.parts[0].id, 4);
+    CHECK_EQ(plan.parts[3].id, 3); /* b1 goes on */
+    fleet_plan_deinit(&plan);
+    tick(SEC / 10);
+    CHECK_EQ(step_of("a3", 0), GALE__FLEET__STEP__STEP_INIT);
+    CHECK_EQ(step_of("a1", 1), GALE__FLEET__STEP__STEP_RUN);
+}
+
+static void say_successors(Gale__Fleet__Stage stage)
+{
+    for (uint32_t i = 0; i < 3; i++)
+        say_part(agents[i == 2 ? 3 : i].id, agents[i == 2 ? 3 : i].id, 4 + i, stage, NULL);
+}
+
+TEST(conductor_spreads_the_load_anew)
+{
+    Gale__Fleet__Order order;
+    struct fleet_plan plan;
+    struct diag d = DIAG_INIT;
+
+    begin(LOSS_CONTINUE, true);
+    start();
+    done[0] = (struct scenario_done){10, 3, 0};
+    spread_anew();
+    plan_anew(&plan);
+    CHECK(conductor_spread(c, &plan, &d) == ERR_UNSUPPORTED);
+    diag_deinit(&d);
+    fleet_plan_deinit(&plan);
+    say_part("a1", "a1", 4, GALE__FLEET__STAGE__STAGE_READY, NULL);
+    tick(SEC / 10);
+    CHECK(conductor_is_spreading(c));
+    say_successors(GALE__FLEET__STAGE__STAGE_READY);
+    tick(SEC / 10);
+    CHECK(!conductor_is_spreading(c));
+    CHECK(conductor_order(c, "a1", &order));
+    CHECK_EQ(order.n_parts, 2);
+    CHECK_EQ(order.epoch, 2);
+    CHECK(order.parts[0]->until_nsec > 0);
+    CHECK_EQ(order.parts[1]->join_nsec, order.parts[0]->until_nsec);
+    CHECK_EQ(order.parts[1]->from_nsec, order.parts[0]->until_nsec);
+    CHECK(!order.parts[0]->leads);
+    CHECK(order.parts[1]->done[0]->before > 0);
+    CHECK_EQ(order.parts[1]->done[0]->before, order.parts[1]->done[0]->iterations);
+    conductor_order_free(&order);
+    CHECK_EQ(fences, 0); /* what the old parts still say counts */
+    say_part("a1", "a1", 1, GALE__FLEET__STAGE__STAGE_ENDED, NULL);
+    say_part("a2", "a2", 2, GALE__FLEET__STAGE__STAGE_ENDED, NULL);
+    say_successors(GALE__FLEET__STAGE__STAGE_RUNNING);
+    conductor_ended(c, 1);
+    conductor_ended(c, 2);
+    tick(SEC);
+    CHECK_EQ(conductor_phase(c), FLEET_RUNNING);
+    say_successors(GALE__FLEET__STAGE__STAGE_EXECUTED);
+    say_part("b1", "b1", 3, GALE__FLEET__STAGE__STAGE_EXECUTED, NULL);
+    finish();
+    end();
+}
+
+/* One that dies before it has taken over, one that can't begin, and the test's end. */
+TEST(conductor_leaves_the_load_where_it_is)
+{
+    begin(LOSS_CONTINUE, true);
+    start();
+    spread_anew();
+    conductor_lost(c, "a3", "no word", now);
+    CHECK(!conductor_is_spreading(c));
+    CHECK_EQ(conductor_part_count(c), 3);
+    CHECK_EQ(step_of("a1", 0), GALE__FLEET__STEP__STEP_RUN);
+    CHECK_EQ(step_of("a3", 0), GALE__FLEET__STEP__STEP_NONE);
+    CHECK_EQ(events[FLEET_EVENT_LOST], 0);
+    end();
+    begin(LOSS_CONTINUE, true);
+    start();
+    spread_anew();
+    say_part("a3", "a3", 6, GALE__FLEET__STAGE__STAGE_FAILED, "no memory");
+    tick(SEC / 10);
+    CHECK_EQ(conductor_part_count(c), 3);
+    end();
+    begin(LOSS_CONTINUE, true);
+    start();
+    spread_anew();
+    say_all(GALE__FLEET__STAGE__STAGE_EXECUTED);
+    tick(SEC / 10);
+    CHECK_EQ(conductor_part_count(c), 3);
+    CHECK_EQ(conductor_phase(c), FLEET_TEARDOWN);
     end();
 }
 
