@@ -31,7 +31,9 @@ int server_listen(const char *address, struct diag *d)
     fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
-        err = diag_set(d, -errno, "can't listen on '%s': %s", address, err_text(-errno));
+        err = diag_set(d, -errno, "can't listen on '%s': %s%s", address, err_text(-errno),
+                       errno == EADDRINUSE ? ": end the program that does, or choose another port"
+                                           : "");
         if (fd >= 0)
             close(fd);
     }

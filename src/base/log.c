@@ -521,18 +521,27 @@ void log_console(enum log_level level, struct str message)
         emit(state.console.fd >= 0 ? &state.console : &state.out, level, message, &source, 1);
 }
 
-/* Whether one more line of this second passes; *held is how many did not since one last did. */
-static bool admit(struct log_limit *limit, unsigned burst, unsigned *held)
+/* Whether one more line of this second passes, of `burst` with different texts (their hashes);
+ * *held is how many did not since one last did. */
+static bool admit(struct log_limit *limit, unsigned burst, unsigned text, unsigned *held)
 {
     long long second = clock_now() / NSEC_PER_SEC + 1;
+    unsigned passed;
 
-    *held = 0;
     if (atomic_exchange(&limit->_second, second) != second)
         atomic_store(&limit->_passed, 0);
-    if (atomic_fetch_add(&limit->_passed, 1) >= burst) {
+    passed = atomic_load(&limit->_passed);
+    for (unsigned i = 0; i < passed && i < burst; i++) {
+        if (atomic_load(&limit->_texts[i]) == text)
+            passed = burst;
+    }
+    if (passed < burst)
+        passed = atomic_fetch_add(&limit->_passed, 1); /* others may have been quicker */
+    if (passed >= burst) {
         atomic_fetch_add(&limit->_held, 1);
         return false;
     }
+    atomic_store(&limit->_texts[passed], text);
     *held = atomic_exchange(&limit->_held, 0);
     return true;
 }
@@ -545,7 +554,7 @@ void log_limited(struct log_limit *limit, enum log_level level, const char *fmt,
     va_list args;
     int len;
 
-    if (!log_is_on(level) || !admit(limit, 1, &held))
+    if (!log_is_on(level) || !admit(limit, 1, 0, &held))
         return;
     va_start(args, fmt);
     len = vsnprintf(NULL, 0, fmt, args);
@@ -559,6 +568,18 @@ void log_limited(struct log_limit *limit, enum log_level level, const char *fmt,
     emit(&state.out, level, str_of(line ? line : text), NULL, 0);
     mem_free(line);
     mem_free(text);
+}
+
+/* FNV-1a. */
+static unsigned hash_fields(const struct field *fields, size_t count)
+{
+    unsigned hash = 2166136261u;
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t at = 0; at < fields[i].value.len; at++)
+            hash = (hash ^ (unsigned char)fields[i].value.ptr[at]) * 16777619u;
+    }
+    return hash;
 }
 
 /* Makes log_say_held see it. */
@@ -584,13 +605,13 @@ void log_burst(struct log_limit *limit, enum log_level level, struct str message
 
     if (!log_is_on(level))
         return;
-    if (!admit(limit, LOG_BURST, &held)) {
-        list_limit(limit, level, message);
-        return;
-    }
     va_start(args, message);
     count = take_fields(fields, args);
     va_end(args);
+    if (!admit(limit, LOG_BURST, hash_fields(fields, count), &held)) {
+        list_limit(limit, level, message);
+        return;
+    }
     snprintf(number, sizeof number, "%u", held);
     if (held > 0 && count < FIELDS_MAX)
         fields[count++] = (struct field){STR("held_back"), str_of(number)};

@@ -75,9 +75,11 @@ void log_kept_deinit(struct log_kept *kept);
 
 /* Call-site limits, for events that a million VUs have alike.
  *     static struct log_limit limit; */
+enum { LOG_BURST = 20 };
 struct log_limit {
     _Atomic long long _second;
-    _Atomic unsigned _passed; /* in that second */
+    _Atomic unsigned _passed;           /* in that second */
+    _Atomic unsigned _texts[LOG_BURST]; /* hashes of what passed: the same again does not */
     _Atomic unsigned _held;
     _Atomic bool _is_listed; /* among those that log_say_held looks at */
     struct log_limit *_next;
@@ -90,10 +92,9 @@ struct log_limit {
 void log_limited(struct log_limit *limit, enum log_level level, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* What a script's author wants to see one by one: as log_msg, of which the first LOG_BURST in a
- * second pass. The next line has the number of those that did not as its field held_back. `message`
+/* What a script's author wants to see one by one: as log_msg, of which LOG_BURST in a second pass,
+ * each once. The next line has the number of those that did not as its field held_back. `message`
  * is a text that stays. */
-enum { LOG_BURST = 20 };
 void log_burst(struct log_limit *limit, enum log_level level, struct str message, ...)
     __attribute__((sentinel));
 /* Says now what log_burst has held back: for the end of a run. */

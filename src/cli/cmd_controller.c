@@ -50,6 +50,8 @@ struct controller_command {
     char *url;
     char *cert_pem; /* NULL: without TLS */
     char *key_pem;
+    char *cert_file; /* their paths; malloc */
+    char *key_file;
     const char *nats_url; /* the server's or the flags' */
     struct agent_users users;
     char password[41]; /* of the controller's own user */
@@ -137,8 +139,47 @@ static int read_users(struct controller_command *c, struct nats_server_config *c
     return err;
 }
 
+/* Whether only this machine reaches the address. */
+static bool is_loopback(const char *address)
+{
+    struct str all = str_of(address);
+    struct str host = str_slice(all, 0, (size_t)str_rfind(all, ':'));
+    struct addr addr;
+
+    if (str_eq_c(host, "localhost"))
+        return true;
+    if (str_starts_with(host, STR("[")))
+        host = str_slice(host, 1, host.len - 1);
+    return addr_parse(host, &addr) == 0 && addr_is_loopback(&addr);
+}
+
+/* Its own nats-server speaks TLS when API and dashboard do, with the same certificate. */
+static void nats_tls(const struct controller_command *c, struct nats_server_config *config,
+                     struct bus_config *bus)
+{
+    if (!c->cert_pem)
+        return;
+    config->cert_file = c->cert_file;
+    config->key_file = c->key_file;
+    bus->is_own = true;
+    bus->ca_file = NULL;
+    bus->cert_file = NULL;
+}
+
+/* Who reaches an open one may enlist, and see what agents are given. */
+static void warn_of_open_nats(const struct controller_command *c, const char *address)
+{
+    if (!is_loopback(address) && !users_file(c))
+        log_printf(
+            LOG_WARN,
+            "whoever reaches NATS at %s may enlist agents and read tests: --agent-users FILE "
+            "asks agents for passwords",
+            address);
+}
+
 static int start_nats(struct controller_command *c, struct bus_config *bus, struct diag *d)
 {
+    const char *address = args_text(c->args, FLAG_NATS_LISTEN, "127.0.0.1:4222");
     struct nats_server_config config = {
         .data = args_text(c->args, FLAG_DATA, "gale-data"),
         .loop = c->service.loop,
@@ -146,10 +187,10 @@ static int start_nats(struct controller_command *c, struct bus_config *bus, stru
         .arg = c,
     };
     char *host = NULL;
-    int err = split_address("--nats-listen", args_text(c->args, FLAG_NATS_LISTEN, "127.0.0.1:4222"),
-                            &host, &config.port, d);
+    int err = split_address("--nats-listen", address, &host, &config.port, d);
 
     config.host = host;
+    nats_tls(c, &config, bus);
     if (err == 0)
         err = read_users(c, &config, bus, d);
     if (err == 0)
@@ -157,6 +198,7 @@ static int start_nats(struct controller_command *c, struct bus_config *bus, stru
     if (err == 0) {
         bus->url = nats_server_url(c->nats);
         log_printf(LOG_INFO, "nats-server listens on %s", bus->url);
+        warn_of_open_nats(c, address);
         if (users_file(c))
             timer_start(c->service.loop, &c->look, clock_now() + LOOK_NSEC);
     }
@@ -200,20 +242,6 @@ static const char *listen_address(const struct controller_command *c)
     return args_text(c->args, FLAG_LISTEN, "127.0.0.1:6580");
 }
 
-/* Whether only this machine reaches the address. */
-static bool is_loopback(const char *address)
-{
-    struct str all = str_of(address);
-    struct str host = str_slice(all, 0, (size_t)str_rfind(all, ':'));
-    struct addr addr;
-
-    if (str_eq_c(host, "localhost"))
-        return true;
-    if (str_starts_with(host, STR("[")))
-        host = str_slice(host, 1, host.len - 1);
-    return addr_parse(host, &addr) == 0 && addr_is_loopback(&addr);
-}
-
 static int read_tls(struct controller_command *c, struct diag *d)
 {
     const char *cert = args_text(c->args, FLAG_TLS_CERT, NULL);
@@ -226,6 +254,10 @@ static int read_tls(struct controller_command *c, struct diag *d)
         err = pem_file_read("--tls-cert", cert, &c->cert_pem, d);
     if (err == 0 && key)
         err = pem_file_read("--tls-key", key, &c->key_pem, d);
+    if (err == 0 && cert) {
+        c->cert_file = realpath(cert, NULL);
+        c->key_file = realpath(key, NULL);
+    }
     return err;
 }
 
@@ -380,6 +412,8 @@ int cmd_controller(const struct args *args)
     agent_users_deinit(&c.users);
     mem_free(c.cert_pem);
     mem_free(c.key_pem);
+    free(c.cert_file);
+    free(c.key_file);
     network_deinit(&c.network);
     mem_free(c.name);
     mem_free(c.url);

@@ -273,6 +273,26 @@ static void tear_down(struct session *s)
     load_deinit(&s->test);
 }
 
+/* Whoever forgets --fleet does not want all of the load from here. */
+static int check_fleet_flags(const struct args *args)
+{
+    static const enum flag_id of_fleets[] = {FLAG_REGIONS, FLAG_LOAD, FLAG_ON_REGION_LOST};
+    struct diag d = DIAG_INIT;
+
+    for (size_t i = 0; i < COUNT_OF(of_fleets); i++) {
+        enum flag_id id = of_fleets[i];
+
+        if (!args_is_set(args, id) || args->from_env[id])
+            continue;
+        diag_set(&d, ERR_INVALID,
+                 "flag --%s needs --fleet (or GALE_FLEET): the address of the fleet's controller, "
+                 "as in --fleet http://127.0.0.1:6580",
+                 flag_table[id].name);
+        return load_fail(EXIT_CODE_CONFIG, &d);
+    }
+    return 0;
+}
+
 int cmd_run(const struct args *args)
 {
     struct session s = {.args = args};
@@ -280,7 +300,9 @@ int cmd_run(const struct args *args)
 
     if (args_is_set(args, FLAG_FLEET))
         return run_fleet(args);
-    code = load_test(args, true, &s.test);
+    code = check_fleet_flags(args);
+    if (code == 0)
+        code = load_test(args, true, &s.test);
 
     if (code)
         return code;

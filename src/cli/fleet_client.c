@@ -226,11 +226,26 @@ static int refused(const struct call *call, struct diag *d)
     return err;
 }
 
+/* What whoever gets no answer may try. */
+static const char *way_out(const struct call *call)
+{
+    switch (call->response.err) {
+    case ERR_TLS_UNKNOWN_AUTHORITY:
+        return "; --fleet-ca FILE names a certificate to trust";
+    case ERR_TLS_NOT_TLS:
+        return "; it speaks without TLS: use http://";
+    case ERR_EOF:
+        return "; if it speaks TLS, use https://";
+    default:
+        return "; is gale controller running there, and is --fleet (GALE_FLEET) its address?";
+    }
+}
+
 static int check(const struct call *call, struct diag *d)
 {
     if (call->response.err)
-        return diag_set(d, call->response.err, "no answer from the controller at %s: %.*s",
-                        base_of(call), STR_ARG(call->response.error));
+        return diag_set(d, call->response.err, "no answer from the controller at %s: %.*s%s",
+                        base_of(call), STR_ARG(call->response.error), way_out(call));
     if (call->response.status < 200 || call->response.status > 299)
         return refused(call, d);
     return 0;

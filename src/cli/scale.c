@@ -181,6 +181,12 @@ static int new_provisioner(struct scale *s, const char *nats, struct diag *d)
         return diag_set(d, ERR_INVALID,
                         "agents that the controller starts have no line in --agent-users: use one "
                         "of the two");
+    /* The certificate of its own nats-server names no loopback address. */
+    if (args_is_set(s->args, FLAG_TLS_CERT) && !args_is_set(s->args, FLAG_NATS) &&
+        !args_is_set(s->args, FLAG_AGENT_NATS))
+        return diag_set(d, ERR_INVALID,
+                        "with --tls-cert agents need NATS by a name that is in the certificate: "
+                        "give it with --agent-nats, as in tls://controller.example:4222");
     if (strcmp(how, "local") == 0)
         return new_local(s, &config, d);
     if (strncmp(how, "ssh=", 4) == 0)

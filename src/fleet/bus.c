@@ -189,6 +189,7 @@ static struct bus *make(const struct bus_config *config)
     bus->password = mem_strdup(config->password);
     bus->token = mem_strdup(config->token);
     bus->credentials = mem_strdup(config->credentials);
+    bus->is_own = config->is_own;
     bus->ca_file = mem_strdup(config->ca_file);
     bus->tls_name = mem_strdup(config->tls_name);
     bus->cert_file = mem_strdup(config->cert_file);
@@ -239,8 +240,11 @@ static int wait_for_link(struct bus *bus, int64_t timeout_nsec, struct diag *d)
     while (!bus->is_up && !bus->refused && clock_now() < deadline)
         bus_cond_wait(&bus->told, &bus->lock, deadline);
     if (!bus->is_up)
-        err = diag_set(d, bus->refused ? ERR_INVALID : ERR_TIMEOUT, "NATS: %s",
-                       bus->why ? bus->why : "no answer from any server");
+        err = diag_set(d, bus->refused ? ERR_INVALID : ERR_TIMEOUT, "NATS: %s%s",
+                       bus->why ? bus->why : "no answer from any server",
+                       bus->refused ? ""
+                                    : ": is a controller or nats-server running there, and is "
+                                      "--nats its address?");
     pthread_mutex_unlock(&bus->lock);
     return err;
 }

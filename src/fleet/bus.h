@@ -33,6 +33,8 @@ struct bus_config {
     const char *tls_name;    /* that the server's certificate must have; NULL: the URL's host */
     const char *cert_file;   /* of the client; NULL: none */
     const char *key_file;
+    bool is_own; /* a server that this process has started, on loopback: TLS without a check of its
+                    certificate, which names what others reach it by */
     const char *inbox;            /* prefix of reply subjects, as in "_INBOX_a1"; NULL: NATS' own */
     int64_t connect_timeout_nsec; /* of bus_open, over all attempts; 0: 10 s */
     struct loop *loop;

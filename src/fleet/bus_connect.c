@@ -206,7 +206,7 @@ static void explain(struct bus_attempt *attempt, natsStatus s)
         break;
     case NATS_SSL_ERROR:
         text = mem_printf("TLS: %s; a certificate that is not of a public authority needs the file "
-                          "of its CA",
+                          "of its CA (--nats-ca)",
                           words);
         break;
     default:
@@ -237,7 +237,9 @@ static natsStatus set_tls(const struct bus *bus, struct bus_attempt *attempt, na
     if (!attempt->server->tls && !bus->ca_file && !bus->cert_file && !bus->tls_name)
         return NATS_OK;
     s = natsOptions_SetSecure(o, true);
-    if (s == NATS_OK)
+    if (s == NATS_OK && bus->is_own)
+        s = natsOptions_SkipServerVerification(o, true);
+    else if (s == NATS_OK)
         s = natsOptions_SetExpectedHostname(o,
                                             bus->tls_name ? bus->tls_name : attempt->server->host);
     if (s == NATS_OK && bus->ca_file)

@@ -141,6 +141,7 @@ struct bus {
     char *credentials;
     char *ca_file;
     char *tls_name;
+    bool is_own;
     char *cert_file;
     char *key_file;
     char *inbox_prefix;

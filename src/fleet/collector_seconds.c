@@ -32,7 +32,8 @@ static void add_gauges(struct collector *c, struct pending *p, const struct regi
 
     if (vus)
         pending_add_gauge(p, vus, g->vus, wall);
-    if (vus_max)
+    /* Agents that have ended say nothing more: what was initialised stays as it was last said. */
+    if (vus_max && g->vus_max > 0)
         pending_add_gauge(p, vus_max, g->vus_max, wall);
 }
 

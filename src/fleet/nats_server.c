@@ -74,6 +74,9 @@ static void take_line(struct nats_server *s, struct str line)
 
     if (text.len == 0)
         return;
+    /* That was is_ready, which reads the server's greeting and leaves. */
+    if (str_ends_with(text, STR("TLS handshake error: EOF")))
+        is_error = false;
     if (is_error) {
         mem_free(s->complaint);
         s->complaint = str_dup(text);

@@ -188,6 +188,47 @@ def test_open_on_loopback(lab):
     assert Api(fleet.url, token).post("/api/v1/tokens", {}).status == 403
 
 
+def test_agents_by_tls(lab):
+    """The controller's certificate is its nats-server's too; agents check it, and show passwords."""
+    lab.certificate("localhost", "-addext", "basicConstraints=critical,CA:TRUE")
+    cert, key = lab.dir / "localhost.pem", lab.dir / "localhost.key"
+    users = lab.file("users", "us-a password-us\n")
+    controller = lab.start("controller", "--data", lab.dir / "c", "--listen", "127.0.0.1:0", "--nats-listen",
+                           "0.0.0.0:0", "--tls-cert", cert, "--tls-key", key, "--agent-users", users)
+    lab.closing.append(lambda: (controller.kill(), controller.communicate()))
+    said = ""
+    while "leading the fleet" not in said:
+        line = controller.stderr.readline()
+        assert line, said
+        said += line
+    assert "may enlist" not in said, said
+    port = re.search(r"listens on tls://127.0.0.1:(\d+)", said).group(1)
+    flags = ["agent", "--id", "us-a", "--region", "us-1", "--data", lab.dir, "--nats-user", "us-a",
+             "--nats-password", "password-us", "--nats"]
+    for scheme in ("nats", "tls"):  # the server asks for TLS, whatever the agent was told
+        r = lab.gale(*flags, f"{scheme}://localhost:{port}")
+        assert r.code != 0 and "--nats-ca" in r.stderr, r.text
+    agent = lab.start(*flags, f"tls://localhost:{port}", "--nats-ca", cert)
+    lab.closing.append(lambda: (agent.kill(), agent.communicate()))
+    url = "https://localhost:" + re.search(r"https://127.0.0.1:(\d+)", said).group(1)
+    for _ in range(100):
+        if " ready " in lab.gale("fleet", "agents", "--fleet", url, "--fleet-ca", cert).stdout:
+            break
+        time.sleep(0.1)
+    r = lab.gale("run", "--fleet", url, "--fleet-ca", cert, "--regions", "us-1", "-q", "-u", "2", "-d", "1s",
+                 lab.file("s.js", "import { sleep } from 'k6'; export default function () { sleep(0.2); }"))
+    assert r.code == 0 and "us-1" in r.stdout, r.text
+    assert re.search(r"vus_max\.*: 2 ", r.stdout), r.stdout  # also when the agents have ended
+
+
+def test_open_nats_is_said(lab):
+    controller = lab.start("controller", "--data", lab.dir / "c", "--listen", "127.0.0.1:0", "--nats-listen",
+                           "0.0.0.0:0")
+    lab.closing.append(lambda: (controller.kill(), controller.communicate()))
+    said = controller.stderr.readline() + controller.stderr.readline()
+    assert "may enlist agents" in said and "--agent-users" in said, said
+
+
 def test_beyond_loopback_needs_tokens(lab):
     """And by TLS, as a remote one should be."""
     lab.certificate("localhost", "-addext", "basicConstraints=critical,CA:TRUE")

@@ -34,6 +34,15 @@ def test_unknown_command_and_flag(lab):
     assert r.code == 104 and "whole number" in r.stderr
 
 
+def test_fleets_flags_need_a_fleet(lab):
+    script = lab.file("s.js", SIMPLE)
+    for flag in ("--regions", "--load", "--on-region-lost"):
+        r = lab.gale("run", flag, "total", script)
+        assert r.code == 104 and f"flag {flag} needs --fleet" in r.stderr, r.text
+    r = lab.gale("fleet", "agents", "--fleet", "http://127.0.0.1:1")
+    assert r.code != 0 and "is gale controller running there" in r.stderr, r.text
+
+
 def test_missing_file(lab):
     r = lab.gale("run", "nope.js")
     assert r.code == 107 and "nope.js" in r.stderr, r.text

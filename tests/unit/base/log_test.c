@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "support/test.h"
 
@@ -108,17 +109,34 @@ TEST(log_burst_lets_some_through_and_says_what_it_held_back)
     int held = 0;
 
     open_log((struct log_options){.level = LOG_INFO, .format = LOG_TEXT});
-    for (int i = 0; i < LOG_BURST + 30; i++)
-        log_burst(&limit, LOG_WARN, STR("Request Failed"), "error", "a \"b\"", NULL);
+    for (int i = 0; i < LOG_BURST + 30; i++) {
+        char error[24];
+
+        snprintf(error, sizeof error, "%d \"b\"", i);
+        log_burst(&limit, LOG_WARN, STR("Request Failed"), "error", error, NULL);
+    }
     log_say_held();
     log_say_held(); /* says it once */
     for (const char *at = written(); (at = strstr(at, "msg=\"Request Failed\"")); at++) {
-        seen += strstr(at, " error=\"a \\\"b\\\"\"") != NULL;
+        seen += strncmp(at, "msg=\"Request Failed\" error=\"", 28) == 0;
         if (sscanf(at, "msg=\"Request Failed\" held_back=%79s", line) == 1)
             held += (int)strtol(line, NULL, 10);
     }
     CHECK(seen >= LOG_BURST);
     CHECK(held <= 30 && held > 0);
+    CHECK(strstr(text, "error=\"7 \\\"b\\\"\""));
+}
+
+TEST(log_burst_says_the_same_once)
+{
+    static struct log_limit limit;
+
+    open_log((struct log_options){.level = LOG_INFO, .format = LOG_RAW});
+    while (clock_now() % NSEC_PER_SEC > NSEC_PER_SEC / 2)
+        usleep(10000);
+    for (int i = 0; i < 5; i++)
+        log_burst(&limit, LOG_WARN, STR("Request Failed"), "error", i == 3 ? "b" : "a", NULL);
+    CHECK_TEXT(written(), "Request Failed\nRequest Failed\n");
 }
 
 TEST(log_setup_names_what_is_wrong)
