@@ -1,27 +1,33 @@
-/* Who may enlist: --agent-users FILE, a line "ID PASSWORD" per agent, # begins a comment. Each
- * agent is then a NATS user of its own, held to its own subjects (docs/fleet.md). */
+/* Who may enlist at the controller's own nats-server: --agent-users FILE, a line "ID PASSWORD" per
+ * agent, # begins a comment; and the agents that the controller starts itself. Each is a NATS user
+ * of its own, held to its own subjects (docs/fleet.md). */
 #ifndef CLI_AGENT_USERS_H
 #define CLI_AGENT_USERS_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/compiler.h"
 #include "base/diag.h"
-#include "fleet/nats_server.h"
 
-struct agent_users {
-    struct nats_user *list; /* owned, with the texts; the first is the controller's own */
-    size_t count;
-    int64_t changed_nsec; /* of the file */
-};
+struct agent_users;
+struct loop;
+struct nats_server;
+struct nats_user;
 
-/* ERR_INVALID with file and line for what is no user; nothing is out then. `password`: of the
- * controller. */
-MUST_USE int agent_users_read(const char *path, const char *password, struct agent_users *out,
-                              struct diag *d);
-void agent_users_deinit(struct agent_users *users);
-/* When the file was last changed; 0: it can't be looked at. */
-int64_t agent_users_changed(const char *path);
+/* Reads the file. ERR_INVALID with file and line for what is no user. */
+MUST_USE int agent_users_new(const char *path, struct agent_users **out, struct diag *d);
+void agent_users_free(struct agent_users *users); /* NULL is allowed */
+
+/* All of them, the controller's own first; until the next change. */
+const struct nats_user *agent_users_list(const struct agent_users *users, size_t *count);
+
+/* From now on the server hears of every change, and the file is read again when it has changed:
+ * connections of others stay. Both outlive the users. */
+void agent_users_serve(struct agent_users *users, struct nats_server *server, struct loop *loop);
+
+/* An agent that is started here may enlist; its password, valid until it is removed. Blocks while
+ * the server takes it (fleet/nats_server.h). NULL: it did not, or the file has that id. */
+const char *agent_users_add(struct agent_users *users, const char *id, struct diag *d);
+void agent_users_remove(struct agent_users *users, const char *id);
 
 #endif

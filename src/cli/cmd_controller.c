@@ -1,6 +1,5 @@
 /* gale controller: the fleet's head, until a signal ends it. */
 #include <errno.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,8 +34,6 @@
  * the time). */
 enum { KEPT_BYTES = 64 * 1024 * 1024 };
 
-#define LOOK_NSEC (2 * NSEC_PER_SEC)
-
 struct controller_command {
     struct service service;
     const struct args *args;
@@ -52,11 +49,9 @@ struct controller_command {
     char *key_pem;
     char *cert_file; /* their paths; malloc */
     char *key_file;
-    const char *nats_url; /* the server's or the flags' */
-    struct agent_users users;
-    char password[41]; /* of the controller's own user */
-    struct timer look;
-    struct scale *scale; /* NULL: it starts no agents */
+    const char *nats_url;      /* the server's or the flags' */
+    struct agent_users *users; /* NULL: whoever reaches it */
+    struct scale *scale;       /* NULL: it starts no agents */
     struct operator_network network;
 };
 
@@ -87,56 +82,18 @@ static int split_address(const char *flag, const char *address, char **host, int
     return 0;
 }
 
-static const char *users_file(const struct controller_command *c)
-{
-    return args_text(c->args, FLAG_AGENT_USERS, NULL);
-}
-
-/* Agents come and go: the file is read again when it has changed, connections stay. */
-static void look_at_users(struct timer *timer)
-{
-    struct controller_command *c = CONTAINER_OF(timer, struct controller_command, look);
-    struct agent_users users = {0};
-    struct diag d = DIAG_INIT;
-
-    timer_start(c->service.loop, timer, clock_now() + LOOK_NSEC);
-    if (agent_users_changed(users_file(c)) == c->users.changed_nsec)
-        return;
-    if (agent_users_read(users_file(c), c->password, &users, &d) ||
-        nats_server_set_users(c->nats, users.list, users.count, &d)) {
-        c->users.changed_nsec = agent_users_changed(users_file(c));
-        load_fail(0, &d);
-        agent_users_deinit(&users);
-        return;
-    }
-    agent_users_deinit(&c->users);
-    c->users = users;
-    log_printf(LOG_INFO, "%zu agents may enlist", users.count - 1);
-}
-
-static void make_password(char out[41])
-{
-    unsigned char random[20];
-
-    RAND_bytes(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(out + 2 * i, 3, "%02x", random[i]);
-}
-
 static int read_users(struct controller_command *c, struct nats_server_config *config,
                       struct bus_config *bus, struct diag *d)
 {
-    int err;
+    const char *path = args_text(c->args, FLAG_AGENT_USERS, NULL);
+    int err = path ? agent_users_new(path, &c->users, d) : 0;
 
-    if (!users_file(c))
-        return 0;
-    make_password(c->password);
-    err = agent_users_read(users_file(c), c->password, &c->users, d);
-    config->users = c->users.list;
-    config->user_count = c->users.count;
-    bus->user = "controller";
-    bus->password = c->password;
-    return err;
+    if (err || !path)
+        return err;
+    config->users = agent_users_list(c->users, &config->user_count);
+    bus->user = config->users[0].name;
+    bus->password = config->users[0].password;
+    return 0;
 }
 
 /* Whether only this machine reaches the address. */
@@ -169,7 +126,7 @@ static void nats_tls(const struct controller_command *c, struct nats_server_conf
 /* Who reaches an open one may enlist, and see what agents are given. */
 static void warn_of_open_nats(const struct controller_command *c, const char *address)
 {
-    if (!is_loopback(address) && !users_file(c))
+    if (!is_loopback(address) && !c->users)
         log_printf(
             LOG_WARN,
             "whoever reaches NATS at %s may enlist agents and read tests: --agent-users FILE "
@@ -199,8 +156,8 @@ static int start_nats(struct controller_command *c, struct bus_config *bus, stru
         bus->url = nats_server_url(c->nats);
         log_printf(LOG_INFO, "nats-server listens on %s", bus->url);
         warn_of_open_nats(c, address);
-        if (users_file(c))
-            timer_start(c->service.loop, &c->look, clock_now() + LOOK_NSEC);
+        if (c->users)
+            agent_users_serve(c->users, c->nats, c->service.loop);
     }
     mem_free(host);
     return err;
@@ -291,7 +248,9 @@ static int start_api(struct controller_command *c, struct diag *d)
     int err = 0;
 
     if (args_is_set(c->args, FLAG_PROVISION))
-        err = scale_new(c->args, c->nats_url, c->controller, c->service.loop, &c->scale, d);
+        err = scale_new(
+            &(struct scale_config){c->args, c->nats_url, c->users, c->controller, c->service.loop},
+            &c->scale, d);
     if (c->scale) {
         config.scale = scale_set;
         config.wanted = scale_wanted;
@@ -394,7 +353,6 @@ int cmd_controller(const struct args *args)
     code = service_open(&c.service, args);
     if (code)
         return code;
-    timer_init(&c.look, look_at_users);
     mem_keep_freed(KEPT_BYTES);
     if (start(&c, &d))
         code = load_fail(EXIT_CODE_CONFIG, &d);
@@ -408,8 +366,7 @@ int cmd_controller(const struct args *args)
     fleet_api_free(c.api);
     controller_free(c.controller);
     nats_server_stop(c.nats);
-    timer_stop(c.service.loop, &c.look);
-    agent_users_deinit(&c.users);
+    agent_users_free(c.users);
     mem_free(c.cert_pem);
     mem_free(c.key_pem);
     free(c.cert_file);

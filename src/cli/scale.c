@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "cli/agent_users.h"
 #include "cli/args.h"
 #include "fleet/agent.h"
 #include "fleet/controller.h"
@@ -17,10 +18,8 @@
 #define LOOK_NSEC (2 * NSEC_PER_SEC)
 
 struct scale {
-    const struct args *args;
+    struct scale_config config;
     struct provisioner *provisioner;
-    struct controller *controller;
-    struct loop *loop;
     struct map wanted; /* number by region, as (void *)(uintptr_t), plus 1 */
     struct timer look;
 };
@@ -28,7 +27,7 @@ struct scale {
 static bool is_busy(const struct scale *s, const char *id)
 {
     struct agent_view *agents;
-    size_t count = controller_agents(s->controller, &agents);
+    size_t count = controller_agents(s->config.controller, &agents);
     bool busy = false;
 
     for (size_t i = 0; i < count; i++)
@@ -74,7 +73,7 @@ static void look(struct timer *timer)
 {
     struct scale *s = CONTAINER_OF(timer, struct scale, look);
 
-    timer_start(s->loop, timer, clock_now() + LOOK_NSEC);
+    timer_start(s->config.loop, timer, clock_now() + LOOK_NSEC);
     for (struct map_entry *e = map_first(&s->wanted); e; e = map_next(&s->wanted, e)) {
         struct diag d = DIAG_INIT;
 
@@ -86,7 +85,10 @@ static void look(struct timer *timer)
 
 static void on_end(void *arg, const struct provisioned_agent *agent, const char *how)
 {
-    (void)arg;
+    const struct scale *s = arg;
+
+    if (s->config.users)
+        agent_users_remove(s->config.users, agent->id);
     log_printf(agent->is_stopping ? LOG_INFO : LOG_WARN, "agent %s (%s) has ended: %s", agent->id,
                agent->place, how);
 }
@@ -105,26 +107,32 @@ int scale_set(void *scale, const char *region, unsigned agents, struct diag *d)
 
 /* --- starting ------------------------------------------------------------------------------- */
 
-/* What an agent needs for NATS and the operator gave to the controller, but on no command line. */
+static void put(struct buf *out, const char *name, const char *value)
+{
+    if (value)
+        buf_printf(out, "%s=%s\n", name, value);
+}
+
+/* What an agent needs for NATS and stands on no command line: a user of its own, or the one that
+ * the operator gave to the controller. */
 static char *environment(void *arg, const char *id)
 {
-    static const struct {
-        enum flag_id flag;
-        const char *name;
-    } passed[] = {
-        {FLAG_NATS_USER, "GALE_NATS_USER"},
-        {FLAG_NATS_PASSWORD, "GALE_NATS_PASSWORD"},
-    };
     const struct scale *s = arg;
     struct buf out = BUF_INIT(SIZE_MAX);
+    struct diag d = DIAG_INIT;
+    const char *password;
 
-    (void)id;
-    for (size_t i = 0; i < COUNT_OF(passed); i++) {
-        const char *value = args_text(s->args, passed[i].flag, NULL);
-
-        if (value)
-            buf_printf(&out, "%s=%s\n", passed[i].name, value);
+    if (s->config.users) {
+        password = agent_users_add(s->config.users, id, &d);
+        if (!password)
+            log_printf(LOG_ERROR, "agent %s can't enlist: %s", id, d.message);
+        put(&out, "GALE_NATS_USER", id);
+        put(&out, "GALE_NATS_PASSWORD", password);
+    } else {
+        put(&out, "GALE_NATS_USER", args_text(s->config.args, FLAG_NATS_USER, NULL));
+        put(&out, "GALE_NATS_PASSWORD", args_text(s->config.args, FLAG_NATS_PASSWORD, NULL));
     }
+    diag_deinit(&d);
     return buf_take(&out);
 }
 
@@ -139,7 +147,7 @@ static int new_local(struct scale *s, struct provisioner_config *config, struct 
     int err;
 
     for (size_t i = 0; i < COUNT_OF(files); i++) {
-        const char *file = args_text(s->args, files[i], NULL);
+        const char *file = args_text(s->config.args, files[i], NULL);
 
         if (!file)
             continue;
@@ -159,31 +167,27 @@ static int new_ssh(struct scale *s, const struct provisioner_config *config, con
 {
     struct provision_ssh_config ssh = {.common = *config, .hosts = hosts};
 
-    if (!args_is_set(s->args, FLAG_NATS) && !args_is_set(s->args, FLAG_AGENT_NATS))
+    if (!args_is_set(s->config.args, FLAG_NATS) && !args_is_set(s->config.args, FLAG_AGENT_NATS))
         return diag_set(d, ERR_INVALID,
                         "agents on other hosts need an address of NATS that they can reach: give "
                         "it with --agent-nats, as in nats://controller.example:4222");
     return provision_ssh_new(&ssh, &s->provisioner, d);
 }
 
-static int new_provisioner(struct scale *s, const char *nats, struct diag *d)
+static int new_provisioner(struct scale *s, struct diag *d)
 {
-    const char *how = args_text(s->args, FLAG_PROVISION, "");
+    const char *how = args_text(s->config.args, FLAG_PROVISION, "");
     struct provisioner_config config = {
-        .loop = s->loop,
-        .nats = args_text(s->args, FLAG_AGENT_NATS, nats),
+        .loop = s->config.loop,
+        .nats = args_text(s->config.args, FLAG_AGENT_NATS, s->config.nats),
         .environment = environment,
         .on_end = on_end,
         .arg = s,
     };
 
-    if (args_is_set(s->args, FLAG_AGENT_USERS))
-        return diag_set(d, ERR_INVALID,
-                        "agents that the controller starts have no line in --agent-users: use one "
-                        "of the two");
     /* The certificate of its own nats-server names no loopback address. */
-    if (args_is_set(s->args, FLAG_TLS_CERT) && !args_is_set(s->args, FLAG_NATS) &&
-        !args_is_set(s->args, FLAG_AGENT_NATS))
+    if (args_is_set(s->config.args, FLAG_TLS_CERT) && !args_is_set(s->config.args, FLAG_NATS) &&
+        !args_is_set(s->config.args, FLAG_AGENT_NATS))
         return diag_set(d, ERR_INVALID,
                         "with --tls-cert agents need NATS by a name that is in the certificate: "
                         "give it with --agent-nats, as in tls://controller.example:4222");
@@ -194,24 +198,21 @@ static int new_provisioner(struct scale *s, const char *nats, struct diag *d)
     return diag_set(d, ERR_INVALID, "'%s' is none: use local or ssh=FILE", how);
 }
 
-int scale_new(const struct args *args, const char *nats, struct controller *controller,
-              struct loop *loop, struct scale **out, struct diag *d)
+int scale_new(const struct scale_config *config, struct scale **out, struct diag *d)
 {
     struct scale *s = mem_zalloc(sizeof *s);
     int err;
 
-    s->args = args;
-    s->controller = controller;
-    s->loop = loop;
+    s->config = *config;
     map_init(&s->wanted);
-    err = new_provisioner(s, nats, d);
+    err = new_provisioner(s, d);
     if (err) {
         diag_prefix(d, "flag --provision");
         mem_free(s);
         return err;
     }
     timer_init(&s->look, look);
-    timer_start(loop, &s->look, clock_now() + LOOK_NSEC);
+    timer_start(config->loop, &s->look, clock_now() + LOOK_NSEC);
     *out = s;
     return 0;
 }
@@ -220,7 +221,7 @@ void scale_free(struct scale *s)
 {
     if (!s)
         return;
-    timer_stop(s->loop, &s->look);
+    timer_stop(s->config.loop, &s->look);
     provisioner_free(s->provisioner);
     map_deinit(&s->wanted);
     mem_free(s);

@@ -7,17 +7,24 @@
 #include "base/compiler.h"
 #include "base/diag.h"
 
+struct agent_users;
 struct args;
 struct controller;
 struct loop;
 struct scale;
 
-/* As --provision says. `nats`: where the controller finds NATS; agents too, unless --agent-nats
- * says otherwise. User and password for NATS go to them by their environment, and to those of this
- * machine the files of --nats-ca and its kin. ERR_INVALID, ERR_NOT_FOUND with a message that names
- * the flag. */
-MUST_USE int scale_new(const struct args *args, const char *nats, struct controller *controller,
-                       struct loop *loop, struct scale **out, struct diag *d);
+struct scale_config {
+    const struct args *args;
+    const char *nats;          /* where the controller finds it; agents too, but for --agent-nats */
+    struct agent_users *users; /* of its own nats-server; NULL: none, or it is somebody else's */
+    struct controller *controller;
+    struct loop *loop;
+};
+
+/* As --provision says. A user and a password for NATS, each agent's own where there are `users`,
+ * go to agents by their environment, and to those of this machine the files of --nats-ca and its
+ * kin. ERR_INVALID, ERR_NOT_FOUND with a message that names the flag. */
+MUST_USE int scale_new(const struct scale_config *config, struct scale **out, struct diag *d);
 void scale_free(struct scale *s); /* ends the agents; NULL is allowed */
 
 /* From now on so many; an api/fleet_api.h scale hook. */

@@ -72,15 +72,20 @@ static void add_own_metrics(struct agent_run *r)
     const struct process_load *load = &r->agent->load;
     uint64_t active = 0;
     uint64_t all = 0;
+    bool is_over = true;
 
     for (struct agent_part *p = r->parts; p; p = p->next) {
-        if (!p->run || p->is_fenced || p->is_over)
+        is_over &= p->is_over && !p->is_fenced;
+        if (!p->run || p->is_fenced)
             continue;
-        active += run_state_vus_active(run_get_state(p->run));
-        all += run_state_vus_initialised(run_get_state(p->run));
+        active += p->is_over ? 0 : run_state_vus_active(run_get_state(p->run));
+        all += p->is_over ? run_max_vus(p->run) : run_state_vus_initialised(run_get_state(p->run));
     }
-    add(r, METRIC_VUS, (double)active);
-    add(r, METRIC_VUS_MAX, (double)all);
+    if (!is_over || !r->said_vus) { /* a short test is over before anything is said */
+        r->said_vus = true;
+        add(r, METRIC_VUS, (double)active);
+        add(r, METRIC_VUS_MAX, (double)all);
+    }
     add(r, METRIC_LOAD_GENERATOR_CPU_PERCENT, load->cpu_percent);
     add(r, METRIC_LOAD_GENERATOR_MEMORY_BYTES, (double)load->rss_bytes);
     add(r, METRIC_LOAD_GENERATOR_DESCRIPTORS, (double)load->descriptors);

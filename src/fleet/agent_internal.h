@@ -109,6 +109,7 @@ struct agent_run {
     struct shard *shard; /* vus, vus_max, load_generator_* */
     uint32_t tags;
     bool was_saturated;
+    bool said_vus; /* in a window */
 };
 
 /* --- agent.c -------------------------------------------------------------------------------- */

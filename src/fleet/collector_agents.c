@@ -249,8 +249,13 @@ struct gauges collector_gauges(const struct collector *c, const struct region *r
         sum.agents += delivered;
         sum.saturated += delivered && second_of(a, second)->saturated;
         said = delivered || collector_is_awaited(a, second) ? last_said(a, second) : NULL;
-        sum.vus += said ? said->vus : 0;
-        sum.vus_max += said ? said->vus_max : 0;
+        if (!said)
+            continue;
+        sum.vus_max += said->vus_max;
+        if (!delivered || said->second == second) {
+            sum.vus += said->vus;
+            sum.has_vus = true;
+        }
     }
     return sum;
 }

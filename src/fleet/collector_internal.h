@@ -108,11 +108,13 @@ bool collector_is_awaited(const struct agent *a, int64_t second);
 struct gauges {
     double vus;
     double vus_max;
+    bool has_vus;    /* somebody still runs the test */
     uint32_t agents; /* that delivered */
     uint32_t saturated;
 };
 
-/* Sums over the agents of a region, or of all (NULL). One that is awaited counts as before. */
+/* Sums over the agents of a region, or of all (NULL). One that is awaited counts as before;
+ * of one that has delivered and says nothing of VUs the test is over: its VUs were there. */
 struct gauges collector_gauges(const struct collector *c, const struct region *r, int64_t second);
 
 /* --- collector_seconds.c ------------------------------------------------------------------ */

@@ -30,7 +30,7 @@ static void add_gauges(struct collector *c, struct pending *p, const struct regi
     const struct series *vus = r ? r->vus : c->vus;
     const struct series *vus_max = r ? r->vus_max : c->vus_max;
 
-    if (vus)
+    if (vus && g->has_vus)
         pending_add_gauge(p, vus, g->vus, wall);
     /* Agents that have ended say nothing more: what was initialised stays as it was last said. */
     if (vus_max && g->vus_max > 0)

@@ -44,6 +44,7 @@ def test_same_as_local(lab):
     assert m["iterations"]["count"] == 91
     assert m["http_reqs"]["count"] == 91
     assert m["checks"]["passes"] == 91 and m["checks"]["fails"] == 0
+    assert m["vus_max"]["min"] == m["vus_max"]["max"] == 20, m["vus_max"]
     assert "BY REGION" in result.stdout
     for region in ("us", "eu", "ap"):
         assert f"\n     {region} " in result.stdout, result.stdout

@@ -71,6 +71,28 @@ def test_local_agents_come_and_go(lab):
         time.sleep(0.05)
 
 
+def test_agents_that_it_starts_have_users_of_their_own(lab):
+    """With --agent-users: beside those of the file, each with a password that nobody else knows."""
+    base = lab.shop()
+    users = lab.file("users", "mine-1 secret-of-mine\n")
+    fleet = lab.fleet("--provision", "local", "--agent-users", users)
+    fleet.agent("mine", "mine-1", "--nats-user", "mine-1", "--nats-password", "secret-of-mine")
+    assert scale(lab, fleet, "us=2").code == 0
+    fleet.wait_ready(3)
+    first = {i for i in pids(fleet) if i.startswith("us-")}
+    users.write_text("mine-1 secret-of-mine\nmine-2 secret-of-mine-2\n")
+    fleet.find("4 agents may enlist")
+    result = fleet.gale(lab.file("plain.js", PLAIN), "-e", f"BASE={base}", "--regions", "us=70%/2,mine=30%/1")
+    assert result.code == 0, result.text
+    assert set(pids(fleet)) == first | {"mine-1"}, "none was cut off"
+    config = fleet.data / "nats.conf"
+    assert all(f'"{name}"' in config.read_text() for name in first), config.read_text()
+    assert scale(lab, fleet, "us=0").code == 0
+    fleet.wait("their processes to end", lambda: not first & set(pids(fleet)))
+    fleet.wait("their users to go", lambda: not any(name in config.read_text() for name in first))
+    assert [a["id"] for a in agents(fleet)] == ["mine-1"]
+
+
 def start_sshd(lab):
     """An sshd of our own on loopback, with throw-away keys; on its "host" gale is in $PATH. Then
     lab.binary is gale with an ssh in its $PATH that knows the host as "far"."""
@@ -141,12 +163,10 @@ def test_agents_over_ssh(lab):
 
 def test_wrong_provisioners(lab):
     hosts = lab.file("hosts", "us far\n")
-    users = lab.file("users", "us-1 long-enough\n")
     common = ["controller", "--data", lab.dir / "data", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"]
     for flags, expected in (
             (["--provision", "docker"], "flag --provision: 'docker' is none: use local or ssh=FILE"),
             (["--provision", f"ssh={hosts}"], "flag --provision: agents on other hosts need an address of NATS"),
-            (["--provision", "ssh=nowhere", "--agent-nats", "nats://x:1"], "hosts file nowhere: No such file"),
-            (["--provision", "local", "--agent-users", users], "use one of the two")):
+            (["--provision", "ssh=nowhere", "--agent-nats", "nats://x:1"], "hosts file nowhere: No such file")):
         r = lab.gale(*common, *flags)
         assert r.code == 104 and expected in r.stderr, (flags, r.text)
