@@ -1,27 +1,41 @@
-/* What the dashboard costs in a browser: node measure.mjs URL RUN, of a controller and a run that is going on there.
+/* What the dashboard costs in a browser: node measure.mjs URL RUN [DAY], of a controller and a run that is going on
+ * there, and a controller with the store that bench/store makes.
  * Prints a line for each of its figures. */
 import { launch } from '../../tests/e2e/browser.mjs';
-import { agentsOf, logOf, regionsOf, runOf, seriesOf, windowOf } from './synthetic.mjs';
+import { INFO, agentsOf, logOf, regionsOf, runOf, seriesOf, windowOf } from './synthetic.mjs';
 
-const [url, run] = process.argv.slice(2);
+const [url, run, dayUrl] = process.argv.slice(2);
 const POINTS = 10_000;
 const LIVE_SECONDS = 15;
+const OPENED = 7; /* times */
+const DAY = '01hs4m8vz6d1'; /* as bench/store has it */
 
 const quantile = (list, q) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(q * list.length))];
 const round = (v) => Math.round(v * 10) / 10;
 
+/* The page's main thread in milliseconds, of which a busy machine takes nothing away. */
+async function meter(page) {
+  const tools = await page.context().newCDPSession(page);
+  await tools.send('Performance.enable', { timeDomain: 'threadTicks' });
+  return async () => 1000 * (await tools.send('Performance.getMetrics')).metrics.find((m) => m.name === 'TaskDuration').value;
+}
+
 /* Intervals between frames, in milliseconds, while `work` goes on. */
 async function framesOf(page, work) {
+  const cpu = await meter(page);
+  const before = await cpu();
   await page.evaluate(() => {
     globalThis.frames_ = [];
     let last = performance.now();
     const tick = (now) => { globalThis.frames_.push(now - last); last = now; globalThis.timer_ = requestAnimationFrame(tick); };
     globalThis.timer_ = requestAnimationFrame(tick);
   });
-  await work();
+  const steps = await work();
+  const used = await cpu() - before;
   const frames = (await page.evaluate(() => { cancelAnimationFrame(globalThis.timer_); return globalThis.frames_; })).slice(1);
   return { frames: frames.length, p50_ms: round(quantile(frames, 0.5)), p95_ms: round(quantile(frames, 0.95)),
-    p99_ms: round(quantile(frames, 0.99)), over_20_ms_percent: round(100 * frames.filter((f) => f > 20).length / frames.length) };
+    p99_ms: round(quantile(frames, 0.99)), over_20_ms_percent: round(100 * frames.filter((f) => f > 20).length / frames.length),
+    cpu_ms_a_step: round(used / steps) };
 }
 
 /* Six charts of four lines with POINTS points each, panned by the pointer. */
@@ -30,7 +44,7 @@ async function manyPoints(browser) {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   await page.route('**/api/v1/**', (route) => {
     const asked = new URL(route.request().url());
-    const json = asked.pathname.endsWith('/series') ? seriesOf(asked, regions, POINTS)
+    const json = asked.pathname.endsWith('/info') ? INFO : asked.pathname.endsWith('/series') ? seriesOf(asked, regions, POINTS)
       : /\/runs\/[^/]+$/.test(asked.pathname) ? runOf({ id: 'bench0000000', phase: 'ended', regions, seconds: POINTS, agents: 3 })
         : { items: [], next: null, total: 0 };
     return route.fulfill({ json });
@@ -46,6 +60,7 @@ async function manyPoints(browser) {
     for (let i = 0; i < 120; i++) await page.mouse.move(box.x + box.width / 2 + 60 * Math.sin(i / 15), box.y + 50);
     await page.mouse.up();
     await page.keyboard.up('Shift');
+    return 120;
   };
   const figures = await framesOf(page, pan);
   await page.close();
@@ -79,11 +94,13 @@ async function manyAgents(browser) {
       return Promise.resolve(new Response(body));
     };
   }, snapshot);
-  await page.route('**/api/v1/**', (route) => route.fulfill({
-    json: /\/runs\/[^/]+$/.test(new URL(route.request().url()).pathname) ? live : { items: [], next: null, total: 0 } }));
+  await page.route('**/api/v1/**', (route) => {
+    const { pathname } = new URL(route.request().url());
+    return route.fulfill({ json: pathname.endsWith('/info') ? INFO : /\/runs\/[^/]+$/.test(pathname) ? live : { items: [], next: null, total: 0 } });
+  });
   await page.goto(`${url}/runs/bench0000000`);
   await page.locator('figure.chart canvas').nth(5).waitFor();
-  const figures = await framesOf(page, () => page.waitForTimeout(LIVE_SECONDS * 1000));
+  const figures = await framesOf(page, () => page.waitForTimeout(LIVE_SECONDS * 1000).then(() => LIVE_SECONDS));
   await page.close();
   return figures;
 }
@@ -112,8 +129,33 @@ async function sampleToScreen(browser) {
   return { seconds: delays.length, p50_ms: quantile(delays, 0.5), max_ms: Math.max(...delays) };
 }
 
+/* From navigation to drawn charts, of the run of a day that bench/store made; its store tells no regions. */
+async function aDayOpens(browser) {
+  const times = [];
+  const used = [];
+  for (let i = 0; i < OPENED; i++) {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    const cpu = await meter(page);
+    await page.route(`**/api/v1/runs/${DAY}`, (route) => route.fulfill({
+      json: runOf({ id: DAY, phase: 'ended', regions: ['us-east-1', 'eu-central-1', 'ap-southeast-2'], seconds: 86400, agents: 3 }) }));
+    await page.addInitScript(() => {
+      const watcher = new MutationObserver(() => {
+        if (!document.querySelector('figure.chart canvas') || !/^2[34]:/.test(document.querySelector('[role=timer]')?.textContent ?? '')) return;
+        watcher.disconnect();
+        requestAnimationFrame(() => requestAnimationFrame(() => { globalThis.drawn_ = performance.now(); }));
+      });
+      watcher.observe(document, { childList: true, subtree: true, characterData: true });
+    });
+    await page.goto(`${dayUrl}/runs/${DAY}`);
+    times.push(await (await page.waitForFunction(() => globalThis.drawn_)).jsonValue());
+    used.push(await cpu());
+    await page.close();
+  }
+  return { p50_ms: round(quantile(times, 0.5)), min_ms: round(Math.min(...times)), cpu_ms: round(quantile(used, 0.5)) };
+}
+
 const browser = await launch();
-for (const measure of [sampleToScreen, manyPoints, manyAgents]) {
+for (const measure of [sampleToScreen, manyPoints, manyAgents, ...(dayUrl ? [aDayOpens] : [])]) {
   const figures = Object.entries(await measure(browser)).map(([name, value]) => `${name} ${value}`);
   console.log(`${measure.name}: ${figures.join(', ')}`);
 }

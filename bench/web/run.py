@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""What the dashboard costs in a browser: bench/web/run.py BINARY
+"""What the dashboard costs in a browser: bench/web/run.py BINARY [FOLDER]
 
 Sample to screen, of a real run on two agents; frames while charts of 10,000 points are panned, and
-while a run of 200 agents is followed (both of made answers: synthetic.mjs)."""
+while a run of 200 agents is followed (both of made answers: synthetic.mjs). FOLDER: where
+store_bench FOLDER has made a day of three regions, of which the page is opened."""
 import os
 import pathlib
 import subprocess
@@ -11,7 +12,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 from lab import Lab  # noqa: E402
-from test_web import modules  # noqa: E402
+from browser import modules  # noqa: E402
 
 SCRIPT = """
 import http from 'k6/http';
@@ -21,18 +22,26 @@ export default function () { http.get(`${__ENV.BASE}/products`); }
 """
 
 
+def kept(lab, folder):
+    """A controller of a store that is there already."""
+    (lab.dir / "controller").symlink_to(pathlib.Path(folder).resolve())
+    return lab.fleet()
+
+
 def main():
-    lab = Lab(pathlib.Path(sys.argv[1]).resolve())
+    lab, day = (Lab(pathlib.Path(sys.argv[1]).resolve()) for _ in range(2))
     try:
         base = lab.shop()
         fleet = lab.fleet().with_regions(us=1, eu=1)
         proc = fleet.start(lab.file("rate.js", SCRIPT), "-e", f"BASE={base}", "--regions", "us,eu")
         lab.closing.append(lambda: (proc.kill(), proc.communicate()))
         run = fleet.wait_phase("running")
-        subprocess.run(["node", ROOT / "bench/web/measure.mjs", fleet.url, run], check=True,
-                       timeout=300, env={**os.environ, "WEB_MODULES": str(modules(lab))})
+        days = [kept(day, sys.argv[2]).url] if len(sys.argv) > 2 else []
+        subprocess.run(["node", ROOT / "bench/web/measure.mjs", fleet.url, run, *days], check=True,
+                       timeout=300, env={**os.environ, "WEB_MODULES": str(modules())})
     finally:
         lab.close()
+        day.close()
 
 
 main()

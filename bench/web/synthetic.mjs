@@ -5,6 +5,9 @@ const wave = (t, i) => 50 + 30 * Math.sin(t / (40 + i)) + 10 * Math.sin(t * (1 +
 
 export const regionsOf = (count) => Array.from({ length: count }, (_, i) => `region-${i + 1}`);
 
+export const INFO = { version: 'bench', caller: { id: '000000000000', name: 'bench', role: 'admin', run: null },
+  limits: { upload_bytes: 67108864 } };
+
 export function runOf({ id, phase, regions, seconds, agents }) {
   return {
     id, test: { id: 'benchtest000', name: 'bench', version: 1 }, name: 'bench', notes: '', labels: {}, phase,

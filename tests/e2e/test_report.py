@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import urllib.request
 
-from test_web import modules
+from browser import modules
 
 # Names that would run if they were not escaped.
 SCRIPT = """
@@ -29,7 +29,7 @@ def opened(lab, *files):
     """What the browser shows of each."""
     shots = os.environ.get("GALE_SCREENSHOTS", lab.dir)
     done = subprocess.run(["node", pathlib.Path(__file__).with_name("report.mjs"), shots, *files],
-                          env={**os.environ, "WEB_MODULES": str(modules(lab))}, text=True,
+                          env={**os.environ, "WEB_MODULES": str(modules())}, text=True,
                           capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.strip().split("\n")]

@@ -4,12 +4,12 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import urllib.request
 
 from api_client import Api
+from browser import drive, finish, modules
 from lab import ok
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -20,31 +20,11 @@ def fetch(url):
         return answer.read(), answer.headers
 
 
-def modules(lab):
-    """playwright-core and axe-core, as web/package-lock.json pins them."""
-    if (ROOT / "web/node_modules/playwright-core").exists():
-        return ROOT / "web"
-    folder = lab.dir / "web"
-    folder.mkdir()
-    for name in ("package.json", "package-lock.json", ".npmrc"):
-        shutil.copy(ROOT / "web" / name, folder)
-    subprocess.run(["npm", "ci"], cwd=folder, check=True, capture_output=True, timeout=300)
-    return folder
-
-
-def drive(lab, script, *args):
-    """Chromium, driven by a script that ends by saying "done"."""
-    browser = subprocess.Popen(
-        ["node", pathlib.Path(__file__).with_name(script), *map(str, args)],
-        env={**os.environ, "WEB_MODULES": str(modules(lab))}, text=True, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    lab.closing.append(browser.kill)
-    return browser
-
-
-def finish(browser):
-    out, err = browser.communicate("\n", timeout=180)
-    assert browser.returncode == 0 and "done" in out, err
+def test_data(lab):
+    """What has no picture: built for node, and tried there."""
+    subprocess.run(["npx", "--no-install", "vite", "build", "--ssr", ROOT / "web/src/data/thin.ts",
+                    "--outDir", lab.dir / "data"], cwd=modules(), check=True, capture_output=True, timeout=120)
+    finish(drive(lab, "data.mjs", lab.dir / "data"))
 
 
 def test_files(lab):

@@ -1,4 +1,5 @@
 import { render } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
 import './styles/charts.css';
@@ -14,9 +15,10 @@ import { RunsPage } from './pages/runs';
 const path = location.pathname;
 const shared = () => caller()?.run; /* the only run that may be seen */
 
-function Page() {
+function Page({ isKnown }: { isKnown: boolean }) {
   const run = /^\/runs\/([^/]+)$/.exec(path)?.[1];
   if (run) return <RunPage id={decodeURIComponent(run)} />;
+  if (!isKnown) return null;
   if (shared()) return <p class="card">A share link shows one run: <a href={`/runs/${shared()}`}>here it is</a>.</p>;
   if (path === '/new') return caller() && !may('runner') ? <NotForYou what="Starting a run" role="runner" /> : <NewRunPage />;
   if (path === '/compare') return <ComparePage />;
@@ -39,9 +41,17 @@ function Header() {
   );
 }
 
-openShare().then(learnCaller).then(() => render(
-  <>
-    <a class="skip" href="#main">Skip to the content</a>
-    <Header />
-    <main id="main"><Page /></main>
-  </>, document.getElementById('app')!));
+/* A run is asked for while it is still unknown who asks; it is seen when both are there. */
+function App() {
+  const [isKnown, setKnown] = useState(false);
+  useEffect(() => void learnCaller().then(() => setKnown(true)), []);
+  return (
+    <div class={isKnown ? '' : 'unseen-yet'}>
+      <a class="skip" href="#main">Skip to the content</a>
+      <Header />
+      <main id="main"><Page isKnown={isKnown} /></main>
+    </div>
+  );
+}
+
+openShare().then(() => render(<App />, document.getElementById('app')!));

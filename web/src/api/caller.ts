@@ -8,8 +8,8 @@ const ANYBODY = '000000000000'; /* the API is open: nobody had to say who they a
 
 let info: Info | undefined;
 
-/* Before a page is drawn, so that nothing comes or goes in it. Who is not known may do nothing; the page's own
- * questions then tell what is wrong. */
+/* Before a page is seen, so that nothing comes or goes in it. Who is not known may do nothing; the page's own questions
+ * then tell what is wrong. */
 export async function learnCaller() {
   info = await get<Info>('/info').catch(() => undefined);
 }

@@ -7,6 +7,8 @@ import type { Event, Nullable } from '../api/types';
 import { chartTip } from './chart_tip';
 import { clock, number, short } from './format';
 import { colorOf, dashOf, useTheme, type Theme } from './theme';
+import type { Span } from '../data/series';
+import { Thinned } from '../data/thin';
 import { zoomByKey, type Zoom } from '../data/zoom';
 
 export interface Line { label: string; values: Nullable[] }
@@ -64,7 +66,7 @@ function drawEvents(u: uPlot, events: Event[], theme: Theme) {
 function panWith(u: uPlot, zoom: Zoom, down: MouseEvent) {
   let x = down.clientX;
   const move = (e: MouseEvent) => {
-    zoom.pan((x - e.clientX) / u.over.clientWidth);
+    zoom.pan((x - e.clientX) * devicePixelRatio / u.bbox.width);
     x = e.clientX;
   };
   const up = () => {
@@ -92,18 +94,18 @@ function takeSelection(u: uPlot, zoom: Zoom) {
 
 /* Where there are more points than dashes could show, lines are solid and thin: dashes of thousands of points cost a
  * browser without a GPU half a second (bench/web). */
-function lookOf(u: uPlot) {
+function lookOf(u: uPlot, isThinned: boolean) {
   const [first, last] = u.series[0].idxs ?? [0, 0];
-  const isDense = last - first > DENSE_POINTS;
+  const isDense = isThinned || last - first > DENSE_POINTS;
   u.series.slice(1).forEach((line, i) => {
     line.dash = isDense ? [] : dashOf(i);
     line.width = isDense ? 1 : i === 0 ? 2 : 1.7;
   });
 }
 
-interface Look { theme: Theme; unit: string; labels: string[]; zoom: Zoom; group: string; events: () => Event[]; width: number }
+interface Look { theme: Theme; unit: string; labels: string[]; zoom: Zoom; group: string; events: () => Event[]; data: ShownData; width: number }
 
-function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): uPlot.Options {
+function optionsOf({ theme, unit, labels, zoom, group, events, data, width }: Look): uPlot.Options {
   const em = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const axis = { stroke: theme.text, font: `${0.75 * em}px system-ui, sans-serif`, grid: { stroke: theme.grid, width: 1 }, ticks: { show: false } };
   return {
@@ -117,6 +119,8 @@ function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): u
       { ...axis, size: 3.5 * em, values: (_, splits) => splits.map(short) },
     ],
     cursor: {
+      y: false,
+      points: { show: false },
       drag: { x: true, y: false, setScale: false },
       sync: { key: group, scales: ['x', null], filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' } },
       bind: {
@@ -126,9 +130,9 @@ function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): u
     },
     legend: { show: false },
     series: [{}, ...labels.map((label, i) => ({ label, stroke: colorOf(theme, i), points: { show: false } }))],
-    plugins: [chartTip(unit, labels.map((_, i) => colorOf(theme, i)))],
+    plugins: [chartTip(unit, labels.map((label, i) => ({ label, color: colorOf(theme, i) })), () => data.all.rows)],
     hooks: {
-      drawClear: [lookOf],
+      drawClear: [(u) => lookOf(u, data.size > 1)],
       draw: [(u) => drawEvents(u, events(), theme)],
       setSelect: [(u) => takeSelection(u, zoom)],
       ready: [(u) => u.over.addEventListener('wheel', (e) => turnWheel(u, zoom, e), { passive: false })],
@@ -136,7 +140,24 @@ function optionsOf({ theme, unit, labels, zoom, group, events, width }: Look): u
   };
 }
 
-const aligned = ({ t, lines }: ChartData) => [t, ...lines.map((l) => l.values)] as uPlot.AlignedData;
+/* What a plot has of its data: as much as the span that is shown needs. */
+class ShownData {
+  all = new Thinned([[]]);
+  size = 0; /* rows that became two; 0: the plot has none of this data */
+
+  set({ t, lines }: ChartData) {
+    this.all = new Thinned([t, ...lines.map((l) => l.values)]);
+    this.size = 0;
+  }
+
+  /* Gives the plot other rows where these are too fine or too coarse. */
+  fit(u: uPlot, { from, to }: Span) {
+    const { rows, size } = this.all.of(from, to, u.bbox.width);
+    if (size !== this.size) u.setData(rows as uPlot.AlignedData, false);
+    this.size = size;
+    u.setScale('x', { min: from, max: to });
+  }
+}
 
 const lastOf = (line?: Line) => line?.values.findLast((v) => v != null);
 
@@ -150,6 +171,7 @@ export function Chart(props: ChartProps) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const events = useRef<Event[]>([]);
+  const shown = useRef(new ShownData()).current;
   const theme = useTheme();
   const labels = data.lines.map((l) => l.label).join('\n');
   const value = props.whole ?? lastOf(data.lines[0]);
@@ -157,18 +179,24 @@ export function Chart(props: ChartProps) {
 
   useEffect(() => {
     const box = host.current!;
-    const look = { theme, unit, labels: labels.split('\n'), zoom, group, events: () => events.current, width: box.clientWidth };
-    const u = new uPlot(optionsOf(look), aligned(data), box);
+    const look = { theme, unit, labels: labels.split('\n'), zoom, group, events: () => events.current, data: shown, width: box.clientWidth };
+    const u = new uPlot(optionsOf(look), [[], ...data.lines.map(() => [])], box);
     plot.current = u;
-    const unwatch = zoom.watch(() => u.setScale('x', { min: zoom.shown.from, max: zoom.shown.to }));
+    shown.size = 0; /* the new plot has nothing yet */
+    const unwatch = zoom.watch(() => shown.fit(u, zoom.shown));
     const resize = new ResizeObserver(() => {
-      if (box.clientWidth !== u.width) u.setSize({ width: box.clientWidth, height: height() });
+      if (box.clientWidth === u.width) return;
+      u.setSize({ width: box.clientWidth, height: height() });
+      shown.fit(u, zoom.shown);
     });
     resize.observe(box);
     return () => { unwatch(); resize.disconnect(); u.destroy(); plot.current = undefined; };
   }, [labels, unit, group, theme, zoom]);
 
-  useEffect(() => plot.current?.setData(aligned(data)), [data, props.events]);
+  useEffect(() => {
+    shown.set(data);
+    shown.fit(plot.current!, zoom.shown);
+  }, [data, props.events, labels, unit, group, theme, zoom]);
 
   return (
     <figure class="chart" role="group" tabIndex={0} aria-label={describe(props)} aria-describedby="chart-keys"

@@ -57,12 +57,14 @@ function keep(id: string, changed: (state: RunState) => void, failed: (error: un
   let unfollow = () => {};
   let isGone = false;
   const publish = () => {
+    clearTimeout(timer);
     timer = undefined;
     if (!isGone) changed({ ...state });
   };
   const on = (event: string, data: unknown) => {
     take(state, event, data);
-    timer ??= setTimeout(publish, DRAW_EVERY_MS);
+    if (event === 'snapshot') publish();
+    else timer ??= setTimeout(publish, DRAW_EVERY_MS);
   };
   get<Run>(`/runs/${id}`).then(async (run) => {
     if (run.phase === 'ended') on('snapshot', await loadStored(run));

@@ -1,6 +1,6 @@
 /* Tables that the run's page asks for beside what it follows: of the span that its charts show. */
 import { useState } from 'preact/hooks';
-import { caller } from '../../api/caller';
+import { may } from '../../api/caller';
 import { query } from '../../api/client';
 import type { Check, ErrorRow, Exemplar, List, LiveSeries, Page, Region, Run, Summary, Table, UrlRow } from '../../api/types';
 import { Failure } from '../../components/failure';
@@ -30,7 +30,7 @@ export function RegionsPart({ run, isLive, span, label, series }: PartProps & { 
   const path = `/runs/${run.id}/summary${query({ ...wholeSeconds(span), trend_stats: 'p(50),p(95),p(99)' })}`;
   const { value, error } = useAsked<Summary>(isLive ? null : path, timing(false));
   /* Asked for only where the map does not know a place itself, and not by who has a share link: that may not ask. */
-  const described = useAsked<List<Region>>(caller()?.run || run.regions.every((r) => PLACES[r.region]) ? null : '/regions');
+  const described = useAsked<List<Region>>(!may('viewer') || run.regions.every((r) => PLACES[r.region]) ? null : '/regions');
   const placeOf = (name: string) => described.value?.items.find((r) => r.name === name);
   const valuesOf = value ? spanValues(run, series, span, value) : lastValues(series);
   return (
