@@ -108,6 +108,15 @@ void buf_consume(struct buf *b, size_t len)
     b->data[b->len] = '\0';
 }
 
+void buf_cut(struct buf *b, size_t len)
+{
+    ensure(len <= b->len);
+    if (len == b->len)
+        return;
+    b->len = len;
+    b->data[len] = '\0';
+}
+
 bool buf_is_over(const struct buf *b)
 {
     return b->_over;

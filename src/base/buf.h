@@ -44,6 +44,8 @@ void buf_added(struct buf *b, size_t len);
 
 /* Drops `len` bytes from the front. */
 void buf_consume(struct buf *b, size_t len);
+/* Drops what stands behind the first `len` bytes. */
+void buf_cut(struct buf *b, size_t len);
 
 bool buf_is_over(const struct buf *b);
 size_t buf_left(const struct buf *b); /* how many bytes more it may hold */

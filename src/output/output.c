@@ -137,8 +137,12 @@ int output_new(struct str spec, const struct output_context *context, struct out
         output_free(output);
         return refuse_merged(name, d); /* influxdb with K6_INFLUXDB_SAMPLES */
     }
-    *out = output ? output : *out;
-    return output ? 0 : ERR_INVALID;
+    if (!output) {
+        diag_prefix(d, "output %.*s", STR_ARG(name));
+        return ERR_INVALID;
+    }
+    *out = output;
+    return 0;
 }
 
 void output_free(struct output *o)

@@ -99,9 +99,9 @@ static void csv_window(struct output *base, const struct window *w)
         buf_append_char(out, ',');
         put_pairs(out, o, sample->meta, true);
         buf_append_char(out, '\n');
-        text_file_flush(o->file, false);
+        text_file_end_row(o->file);
     }
-    text_file_flush(o->file, true);
+    text_file_flush(o->file);
 }
 
 static int csv_stop(struct output *base, struct diag *d)
@@ -134,7 +134,7 @@ static int parse_time(struct str name, enum csv_time *out, struct diag *d)
         }
     }
     return diag_set(d, ERR_INVALID,
-                    "csv: unknown timeFormat '%.*s': use unix, unix_milli, unix_micro, unix_nano, "
+                    "unknown timeFormat '%.*s': use unix, unix_milli, unix_micro, unix_nano, "
                     "rfc3339 or rfc3339_nano",
                     STR_ARG(name));
 }
@@ -157,7 +157,7 @@ static int parse_arg(struct str arg, struct str *file, enum csv_time *time, stru
                 return ERR_INVALID;
         } else if (!str_eq_c(key, "saveInterval")) /* windows come once a second */
             return diag_set(d, ERR_INVALID,
-                            "csv: unknown key '%.*s': use fileName, timeFormat or saveInterval",
+                            "unknown key '%.*s': use fileName, timeFormat or saveInterval",
                             STR_ARG(key));
     }
     return 0;
@@ -184,7 +184,7 @@ struct output *output_csv_new(struct str arg, const struct output_context *conte
 
     if ((env_time && parse_time(str_of(env_time), &time, d)) || parse_arg(arg, &path, &time, d))
         return NULL;
-    file = text_file_open(path, d);
+    file = text_file_open("csv", path, &context->voice, d);
     if (!file)
         return NULL;
     o = mem_zalloc(sizeof *o);

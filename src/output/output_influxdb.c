@@ -24,6 +24,9 @@
 #define PUSH_INTERVAL NSEC_PER_SEC
 #define TIMEOUT (10 * NSEC_PER_SEC)
 
+/* InfluxDB takes no series whose name and tags have more. */
+enum { SERIES_MAX_BYTES = 65535 };
+
 enum field_kind { FIELD_STRING, FIELD_INT, FIELD_FLOAT, FIELD_BOOL };
 
 /* A tag that is written as a field, so that it is not indexed. */
@@ -217,6 +220,7 @@ static void take_samples(struct output *base, const struct window *w)
     for (size_t i = 0; i < w->sample_count; i++) {
         const struct sample *sample = &w->samples[i];
         const struct tags *meta = sample->meta;
+        size_t before = out->len;
 
         put_head(o, out, sample->series->metric->name, sample->series->tags);
         for (uint32_t j = 0; meta && j < meta->count; j++) {
@@ -227,8 +231,7 @@ static void take_samples(struct output *base, const struct window *w)
         put_fields(o, out, sample->series->tags);
         put_fields(o, out, meta);
         put_time(o, out, sample->wall_nsec);
-        p->points++;
-        push_payload(p, false);
+        push_points(p, before, 1, sample->series->metric->name);
     }
 }
 
@@ -270,7 +273,7 @@ static int read_query(struct settings *s, struct str query, struct diag *d)
         }
         if (!found)
             return diag_set(d, ERR_INVALID,
-                            "influxdb: unknown '%.*s' in the address: use precision, retention or "
+                            "unknown '%.*s' in the address: use precision, retention or "
                             "consistency, and variables for the rest",
                             STR_ARG(key));
     }
@@ -289,7 +292,7 @@ static int read_address(struct settings *s, struct str text, struct diag *d)
         return err;
     if (!url.has_authority || url.host.len == 0)
         return diag_set(d, ERR_INVALID,
-                        "influxdb: '%.*s' is no address: use one like http://localhost:8086/k6",
+                        "'%.*s' is no address: use one like http://localhost:8086/k6",
                         STR_ARG(text));
     if (url.has_user) {
         s->user = url.user;
@@ -489,6 +492,7 @@ static int set_up(struct influxdb_output *o, const struct output_context *c, str
         return err;
     o->push.encode = encode;
     o->push.free = influxdb_free;
+    o->push.point_max = SERIES_MAX_BYTES;
     o->push.take_samples = samples ? take_samples : NULL;
     push_init(&o->push, c, interval, false,
               mem_printf("influxdb (%.*s/%s)", STR_ARG(s->address), s->bucket ? s->bucket : s->db),

@@ -112,9 +112,9 @@ static void json_window(struct output *base, const struct window *w)
             put_tags(out, sample->meta);
         }
         buf_append_c(out, "}}\n");
-        text_file_flush(o->file, false);
+        text_file_end_row(o->file);
     }
-    text_file_flush(o->file, true);
+    text_file_flush(o->file);
 }
 
 static int json_stop(struct output *base, struct diag *d)
@@ -142,7 +142,7 @@ static const struct output_ops json_ops = {
 
 struct output *output_json_new(struct str arg, const struct output_context *context, struct diag *d)
 {
-    struct text_file *file = text_file_open(arg, d);
+    struct text_file *file = text_file_open("json", arg, &context->voice, d);
     struct json_output *o;
 
     if (!file)

@@ -23,7 +23,10 @@
 #define PUSH_INTERVAL NSEC_PER_SEC
 #define TIMEOUT (5 * NSEC_PER_SEC)
 
-enum { VALUES_MAX = HIST_RAW_MAX };
+enum {
+    VALUES_MAX = HIST_RAW_MAX,
+    LINE_MAX_BYTES = 65507, /* what a datagram of IPv4 can hold */
+};
 
 struct statsd_output {
     struct push push;
@@ -179,6 +182,7 @@ static int set_up(struct statsd_output *o, const struct output_context *c, struc
     o->blocked = mem_strdup(config_text(c, "K6_STATSD_TAG_BLOCKLIST", "vu,iter,url"));
     o->push.encode = encode;
     o->push.free = statsd_free;
+    o->push.point_max = LINE_MAX_BYTES;
     push_init(&o->push, c, interval, false, mem_printf("statsd (%.*s)", STR_ARG(address)),
               transport, TIMEOUT);
     o->push.set.without_tags = !o->has_tags;

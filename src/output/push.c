@@ -25,9 +25,29 @@ void push_payload(struct push *p, bool in_any_case)
     p->points = 0;
 }
 
+void push_points(struct push *p, size_t before, uint64_t points, struct str metric)
+{
+    size_t size = points ? (p->payload.len - before) / points : 0;
+    char *why;
+
+    if (p->point_max == 0 || size <= p->point_max) {
+        p->points += points;
+        push_payload(p, false);
+        return;
+    }
+    buf_cut(&p->payload, before);
+    why =
+        mem_printf("a point of %.*s has %zu bytes, at most %zu can be sent: its tags are too long",
+                   STR_ARG(metric), size, p->point_max);
+    sender_refuse(p->sender, points, why);
+    mem_free(why);
+}
+
 void push_all(struct push *p, int64_t wall_nsec, bool only_news)
 {
     int64_t next = p->wall_nsec + NSEC_PER_MSEC;
+    size_t before;
+    uint64_t points;
 
     p->wall_nsec = wall_nsec > next ? wall_nsec : next;
     for (size_t i = 0; i < p->set.count; i++) {
@@ -36,8 +56,9 @@ void push_all(struct push *p, int64_t wall_nsec, bool only_news)
         for (size_t j = 0; j < m->count; j++) {
             if (only_news && !m->list[j]->has_news)
                 continue;
-            p->points += p->encode(p, m->list[j]);
-            push_payload(p, false);
+            before = p->payload.len;
+            points = p->encode(p, m->list[j]);
+            push_points(p, before, points, m->list[j]->metric.name);
         }
     }
     push_payload(p, true);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/str.h"
 #include "output/output.h"
 #include "output/sender.h"
 #include "output/series.h"
@@ -29,6 +30,10 @@ struct push {
     /* In place of merging windows to series: appends to p->payload by itself; NULL: it does not. */
     void (*take_samples)(struct output *o, const struct window *w);
 
+    /* The longest point that the backend takes, in bytes of the payload; 0: any. What is longer is
+     * left out and counted: the backend would refuse its neighbours with it. */
+    size_t point_max;
+
     struct buf payload; /* under construction */
     uint64_t points;    /* in it */
     int64_t wall_nsec;  /* of this push; each is at least a millisecond after the one before */
@@ -43,6 +48,8 @@ void push_init(struct push *p, const struct output_context *context, int64_t int
 
 /* Encodes the series that have news, or all of them, and sends them. */
 void push_all(struct push *p, int64_t wall_nsec, bool only_news);
+/* Ends the points of one series that were appended behind `before` bytes of the payload. */
+void push_points(struct push *p, size_t before, uint64_t points, struct str metric);
 /* Sends the payload if it has grown large enough, or in any case. For outputs that add to it by
  * themselves. */
 void push_payload(struct push *p, bool in_any_case);

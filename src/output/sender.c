@@ -33,7 +33,8 @@ struct sender {
     bool is_pausing;      /* the fiber waits for its next attempt */
     bool was_said;        /* that it fails */
     bool recovery_said;
-    char *why; /* the last failure; owned */
+    bool refusal_said; /* of points that can't be sent */
+    char *why;         /* the last failure; owned */
 };
 
 struct sender *sender_new(const struct sender_options *options)
@@ -200,6 +201,18 @@ void sender_push(struct sender *s, struct buf *payload, uint64_t points)
         drop(s, take_first(s));
     if (!s->fiber)
         s->fiber = fiber_start(s->options.loop, send_all, s);
+}
+
+void sender_refuse(struct sender *s, uint64_t points, const char *why)
+{
+    s->counts.made += points;
+    s->counts.dropped += points;
+    if (!s->refusal_said)
+        output_say(&s->options.voice, LOG_WARN, "output %s: %s; such points are left out",
+                   s->options.name, why);
+    s->refusal_said = true;
+    if (!s->why)
+        s->why = mem_strdup(why);
 }
 
 /* --- the end ------------------------------------------------------------------------------ */

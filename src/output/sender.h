@@ -44,6 +44,9 @@ void sender_free(struct sender *s); /* after sender_stop, if anything was pushed
 /* Takes the bytes of `payload`, which is empty then; it holds `points` of them. */
 void sender_push(struct sender *s, struct buf *payload, uint64_t points);
 
+/* Counts points that can't be sent at all as lost, and says why, once. */
+void sender_refuse(struct sender *s, uint64_t points, const char *why);
+
 /* Nothing more will be pushed: pauses end now, and what can't be delivered soon is given up. */
 void sender_end(struct sender *s);
 

@@ -35,6 +35,14 @@ static void describe(const struct http_response *r, struct arena *a, struct diag
              text.len ? ": " : "", line);
 }
 
+static void describe_redirect(const struct http_response *r, struct diag *d)
+{
+    struct str to = header_value(r->headers, r->header_count, STR("Location"));
+
+    diag_set(d, ERR_HTTP, "the server answered %.*s: use the address that it redirects to: %.*s",
+             STR_ARG(r->status_text), STR_ARG(str_slice(to, 0, ANSWER_SHOWN)));
+}
+
 static int64_t asked_pause(const struct http_response *r)
 {
     struct str value = header_value(r->headers, r->header_count, STR("Retry-After"));
@@ -81,7 +89,7 @@ YIELDS static enum send_result post(struct http_transport *t, const struct url *
         .header_count = t->net.headers.count,
         .body = body,
         .timeout = left > 0 ? left : 1,
-        .max_redirects = 5,
+        .max_redirects = 0, /* what is redirected arrives without its body */
         .has_proxy = t->net.proxy.port != 0,
         .proxy = &t->net.proxy,
     };
@@ -99,7 +107,10 @@ YIELDS static enum send_result post(struct http_transport *t, const struct url *
             answer->lost = t->net.read_answer(r.body, d);
         return SEND_OK;
     }
-    describe(&r, &t->net.arena, d);
+    if (r.status >= 300 && r.status < 400)
+        describe_redirect(&r, d);
+    else
+        describe(&r, &t->net.arena, d);
     answer->wait_nsec = asked_pause(&r);
     return r.status >= 500 || r.status == 429 || r.status == 408 ? SEND_AGAIN : SEND_REFUSED;
 }
@@ -134,14 +145,13 @@ static void http_transport_free(struct transport *base)
     mem_free(t);
 }
 
+/* "localhost:9090" is refused by its lack of a scheme, whatever else may be wrong with it. */
 static int parse(struct http_transport *t, struct str text, struct url *out, struct diag *d)
 {
-    int err = url_parse(arena_str(&t->net.texts, text), &t->net.texts, out, d);
-
-    if (err == 0 && !str_eq_c(out->scheme, "http") && !str_eq_c(out->scheme, "https"))
-        err = diag_set(d, ERR_INVALID, "'%.*s': use a URL that begins with http:// or https://",
-                       STR_ARG(text));
-    return err;
+    if (!str_starts_with(text, STR("http://")) && !str_starts_with(text, STR("https://")))
+        return diag_set(d, ERR_INVALID, "'%.*s': use a URL that begins with http:// or https://",
+                        STR_ARG(text));
+    return url_parse(arena_str(&t->net.texts, text), &t->net.texts, out, d);
 }
 
 int transport_http_new(const struct transport_options *options, const struct http_target *target,

@@ -308,6 +308,44 @@ def test_an_answer_that_refuses_is_said(lab):
     assert r.stderr.count("is lost") == 1 and "could not be delivered, 0 were" in r.stderr, r.stderr
 
 
+def test_a_redirect_is_no_delivery(lab):
+    def talk(conn, data):
+        read_request(conn, data)
+        if b"/elsewhere" in data:
+            ok(conn, extra=b"Connection: close\r\n")
+        else:
+            conn.sendall(b"HTTP/1.1 301 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    server = lab.server(talk)
+    r, _ = lab.summary(SCRIPT, "-o", f"prometheus-rw={server.url}/w", env={"TIME": "1s"})
+    assert r.code == 0 and server.requests == 1, r.text
+    assert "301 Moved: use the address that it redirects to: /elsewhere" in r.stderr, r.stderr
+    assert "could not be delivered, 0 were" in r.stderr, r.stderr
+
+
+def test_tags_that_are_too_long_cost_their_points_only(lab):
+    """What a backend would refuse together with all that goes along."""
+    text = """import { Counter } from 'k6/metrics';
+        const small = new Counter('small'), large = new Counter('large');
+        export const options = { iterations: 10 };
+        export default function () { small.add(1); large.add(1, { tag: 'x'.repeat(70000) }); }"""
+    service, base = influxdb(lab)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        r, m = lab.summary(text, "-o", f"influxdb={base}/k6", "-o", f"statsd=127.0.0.1:{s.getsockname()[1]}",
+                           env={"K6_STATSD_ENABLE_TAGS": "true"})
+        s.settimeout(0.5)
+        lines = []
+        with contextlib.suppress(OSError):
+            while True:
+                lines += s.recv(65536).decode().splitlines()
+    for name in ("influxdb", "statsd"):
+        (said, lost) = [line for line in r.stderr.splitlines() if f"output {name} " in line]
+        assert "a point of large has 70" in said and "tags are too long; such points are left out" in said, r.stderr
+        assert "points could not be delivered" in lost, r.stderr
+    assert r.code == 0 and influx(base, "SELECT sum(value) FROM small")[0]["sum"] == 10, r.text
+    assert sum(float(x.split(":")[1].split("|")[0]) for x in lines if x.startswith("k6.small:")) == 10, lines
+
+
 def read_request(conn, data):
     head, _, body = data.partition(b"\r\n\r\n")
     headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
@@ -408,6 +446,8 @@ def test_wrong_settings_name_the_variable(lab):
         place = {"K6_INFLUXDB_ADDR": "there", "K6_INFLUXDB_TOKEN": "K6_INFLUXDB_BUCKET",
                  "K6_PROMETHEUS_RW_SERVER_URL": "ftp://x/", "K6_STATSD_ADDR": "host:port"}.get(name, name)
         assert r.code == 104 and place in r.stderr, (name, r.code, r.text)
+    r = lab.script("export default function () {}", "-o", "prometheus-rw=localhost:9090")
+    assert r.code == 104 and "output prometheus-rw: 'localhost:9090': use a URL that begins with http" in r.stderr, r.text
     r = lab.script("export default function () {}", "-o", "kafka=localhost")
     assert r.code == 104 and "opentelemetry" in r.stderr and "json, csv, influxdb" in r.stderr, r.text
 

@@ -1,8 +1,12 @@
 /* The outputs json and csv: lines against those that k6 wrote, files, compression, full disks. */
 #include "output/output.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -337,6 +341,81 @@ TEST(output_full_disk_is_told_at_the_end)
         diag_deinit(&d);
         end(&f);
     }
+}
+
+/* A row, more than once: how often it is in the file is what the output says of it. */
+static int feed_often(struct fixture *f, struct output *o, size_t times)
+{
+    for (size_t i = 0; i < times; i++) {
+        struct window *w;
+
+        add_samples(f);
+        w = shard_take_window(f->shard);
+        o->ops->window(o, w);
+        window_free(w);
+    }
+    return 0;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        lines++;
+    CHECK(!*text || text[strlen(text) - 1] == '\n'); /* no half row */
+    return lines;
+}
+
+static void limit_files(rlim_t size)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit fails with EFBIG then */
+    CHECK_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = size;
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* There is no room for a while. */
+static void check_room_comes_back(const char *name)
+{
+    struct fixture f;
+    struct output *o = NULL;
+    struct diag d = DIAG_INIT;
+    char want[80];
+    char *path;
+    char *spec;
+    char *text;
+    size_t lines;
+
+    begin(&f);
+    path = mem_printf("%s/%s", f.folder, name);
+    spec = mem_printf("csv=%s", path);
+    CHECK_EQ(output_new(str_of(spec), &f.context, &o, NULL), 0);
+    feed_often(&f, o, 2);
+    limit_files(1100);
+    feed_often(&f, o, 5);
+    limit_files(RLIM_INFINITY);
+    feed_often(&f, o, 3);
+    CHECK_EQ(o->ops->stop(o, &d), -EFBIG);
+    output_free(o);
+    text = take_file(path);
+    lines = count_lines(text) - 1; /* a heading and four rows each time */
+    CHECK(lines >= 20 && lines < 40 && lines % 4 == 0);
+    snprintf(want, sizeof want, "%zu of 40 samples could not be written", 40 - lines);
+    CHECK(strstr(d.message, want));
+    diag_deinit(&d);
+    mem_free(path);
+    mem_free(spec);
+    mem_free(text);
+    end(&f);
+}
+
+TEST(output_files_go_on_when_there_is_room_again)
+{
+    check_room_comes_back("rows.csv");
+    check_room_comes_back("rows.csv.gz");
 }
 
 TEST(output_full_disk_under_compression)

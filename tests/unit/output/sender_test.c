@@ -167,3 +167,15 @@ TEST(sender_with_nothing_to_say_ends)
     end(&f, 0, 0, 0);
     CHECK_EQ(f.told.attempts, 0);
 }
+
+TEST(sender_counts_what_cannot_be_sent)
+{
+    struct fixture f;
+
+    begin(&f, "o", 0);
+    push(&f, "1", 1);
+    sender_refuse(f.sender, 4, "too large");
+    push(&f, "2", 2);
+    end(&f, ERR_NET, 3, 4);
+    CHECK_TEXT(f.told.seen, "12");
+}
