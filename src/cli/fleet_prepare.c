@@ -95,6 +95,7 @@ _Noreturn static void run_child(const char *folder, char *const *args, int error
     const struct rlimit cpu = {CHILD_SECONDS, CHILD_SECONDS};
     const struct rlimit memory = {CHILD_MEMORY, CHILD_MEMORY};
     const struct rlimit core = {0, 0};
+    static const char lost[] = "gale can't start itself to read the script: its file is gone";
 
     setrlimit(RLIMIT_CPU, &cpu);
     if (!SANITIZED) /* a sanitizer maps the whole address space */
@@ -103,7 +104,9 @@ _Noreturn static void run_child(const char *folder, char *const *args, int error
     alarm(2 * CHILD_SECONDS); /* also when it only waits */
     if (chdir(folder) != 0 || dup2(errors, STDERR_FILENO) < 0 || dup2(errors, STDOUT_FILENO) < 0)
         _exit(EXIT_CODE_OTHER);
+    execv("/proc/self/exe", args); /* also when that file was replaced by a newer one, or is gone */
     execv(fleet_self(), args);
+    (void)!write(STDERR_FILENO, lost, sizeof lost - 1);
     _exit(EXIT_CODE_OTHER);
 }
 

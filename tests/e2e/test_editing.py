@@ -1,6 +1,7 @@
 """Tests, versions, plans and runs over the API, as the dashboard's editor uses it."""
 import json
 import re
+import shutil
 
 from test_results import call, get
 
@@ -148,3 +149,13 @@ def test_from_a_script_to_a_run(lab):
     assert call(fleet, "DELETE", second)[0] == 204 and call(fleet, "GET", second)[0] == 404
     assert call(fleet, "DELETE", f"tests/{test}")[0] == 204 and call(fleet, "GET", path)[0] == 404
     assert not get(fleet, "runs")["items"] and not get(fleet, "tests")["items"]
+
+
+def test_the_binary_is_replaced(lab):
+    """An upgrade takes the file away under a controller that runs: it goes on to read scripts."""
+    copy = lab.dir / "gale"
+    shutil.copy(lab.binary, copy)
+    lab.binary = copy
+    fleet = lab.fleet()
+    copy.unlink()
+    assert post(fleet, "inspect?filename=a.js", SCRIPT.encode(), JS, 200)["max_vus"] == 4

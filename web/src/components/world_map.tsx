@@ -33,8 +33,9 @@ const MOST_LABELS = 10;
 
 interface Box { left: number; top: number; right: number; bottom: number }
 
-const LETTER = 3.9; /* of a label, in degrees; and how high it is */
-const LINE = 7;
+/* Of a label, in degrees, as wide and high as styles/charts.css makes them on a small map. */
+const LETTER = 4.8;
+const LINE = 9;
 const DOT = 4.5;
 
 const meet = (a: Box, b: Box) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;

@@ -94,14 +94,14 @@ export function ComparePage() {
   const totals = sides?.[1].run.totals;
   const wholeOf = ({ key, factor }: ChartKind) => (region || totals?.[key] == null ? null : totals[key] * factor);
   if (!base || !run) return <><h1>Compare</h1><p class="card">Choose two runs in <a href="/">the list</a>.</p></>;
+  if (error) return <><h1>Compare</h1><Failure error={error} /><p>Choose two other runs in <a href="/">the list</a>.</p></>;
   const regions = sides ? sides[0].run.regions.map((r) => r.region).filter((r) => sides[1].run.regions.some((o) => o.region === r)) : [];
   const emulated = new Set(sides?.flatMap((s) => s.run.regions.filter((r) => r.is_emulated).map((r) => r.region)));
   const label = (name: string) => regionLabel(name, emulated.has(name));
   zoom.setAll(Math.min(a.t[0] ?? 0, b.t[0] ?? 0), Math.max(endOf(a), endOf(b)));
   return (
     <>
-      <h1>Compare</h1>
-      <Failure error={error} />
+      <div class="row"><h1>Compare</h1><a class="button" href={`/compare${query({ base: run, run: base })}`}>Swap</a></div>
       <div class="names">{sides && <><Name title="This run" run={sides[1].run} line={0} /><Name title="Base" run={sides[0].run} line={1} /></>}</div>
       <p class="filters"><label>Charts of <select value={region} onChange={(e) => setRegion(e.currentTarget.value)}>
         <option value="">all regions together</option>
