@@ -1,10 +1,11 @@
 /* The run store with a day of three regions in it: what a second costs to keep, how large the file
  * gets, and how long answers take, from a cold file and a warm one.
  *
- *   store_bench [FOLDER [SECONDS [VALUES]]]
+ *   store_bench [FOLDER [SECONDS [VALUES [RUNS]]]]
  *
  * SECONDS (86,400) of 46 series in 3 regions are 11.9 million points; VALUES (20) are those of each
- * trend in a second. The file stays in FOLDER if one is given, and is used again. */
+ * trend in a second. The file stays in FOLDER if one is given, and is used again:
+ * bench/store/api.py puts a controller on one of two runs. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +17,18 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "metrics/shard.h"
+#include "store/journal.h"
 #include "store/run.h"
 #include "store/series.h"
 #include "store/test.h"
 
-enum { REGIONS = 3, URLS = 4, VARIANTS = 64 };
+enum { REGIONS = 3, URLS = 4, VARIANTS = 64, MAX_RUNS = 2, EVENTS = 200, LOGS = 5000 };
+
+#define START_WALL (1764000000 * NSEC_PER_SEC)
 
 static const char *const regions[REGIONS] = {"us-east-1", "eu-central-1", "ap-southeast-2"};
-static const char run_id[] = "01hs4m8vz6d1";
+static const char *const run_ids[MAX_RUNS] = {"01hs4m8vz6d1", "01hs4m8vz6d2"};
+static const char *const run_id = run_ids[0];
 static struct window *windows[REGIONS][VARIANTS];
 
 static void check(int err, const struct diag *d)
@@ -110,25 +115,97 @@ static void make_windows(size_t values)
 
 /* --- writing ------------------------------------------------------------------------------ */
 
-static void add_run(struct store *s)
+static void add_test(struct store *s)
 {
     struct store_test test = {
         .id = "01hs4k2mb3w0", .name = "Checkout", .description = "", .labels = "{}"};
-    struct store_run run = {.id = run_id,
-                            .test = test.id,
+    struct diag d = DIAG_INIT;
+
+    check(store_add_test(s, &test, &d), &d);
+}
+
+/* What the API shows of it (Run of docs/api/openapi.yaml). */
+static char *state_of(int64_t seconds)
+{
+    return mem_printf(
+        "{\"phase\":\"ended\",\"result\":\"passed\",\"exit_code\":0,\"stop\":null,"
+        "\"created_at\":\"2025-11-24T16:00:00Z\",\"created_by\":\"bench\",\"started_at\":"
+        "\"2025-11-24T16:00:00Z\",\"ended_at\":\"2025-11-25T16:00:00Z\",\"elapsed_seconds\":%lld,"
+        "\"duration_seconds\":%lld,\"load\":\"total\",\"max_vus\":150,\"env\":{},\"tags\":{},"
+        "\"on_region_lost\":\"continue\",\"latency_metric\":\"http_req_duration\",\"totals\":null,"
+        "\"windows\":{\"merged\":%lld,\"late\":0,\"lost\":0},\"links\":{\"self\":\"\",\"live\":"
+        "\"\",\"page\":\"\"},\"regions\":["
+        "{\"region\":\"us-east-1\",\"share\":50,\"max_vus\":50,\"agents\":1,\"agents_lost\":0,"
+        "\"is_emulated\":false},"
+        "{\"region\":\"eu-central-1\",\"share\":30,\"max_vus\":50,\"agents\":1,"
+        "\"agents_lost\":0,\"is_emulated\":false},"
+        "{\"region\":\"ap-southeast-2\",\"share\":20,\"max_vus\":50,\"agents\":1,"
+        "\"agents_lost\":0,\"is_emulated\":false}]}",
+        (long long)seconds, (long long)seconds, (long long)seconds * REGIONS);
+}
+
+static void add_run(struct store *s, const char *id, int64_t seconds)
+{
+    char *state = state_of(seconds);
+    struct store_run run = {.id = id,
+                            .test = "01hs4k2mb3w0",
                             .version = 1,
                             .name = "A day",
                             .notes = "",
                             .labels = "{}",
                             .phase = "running",
+                            .exit_code = STORE_NO_EXIT_CODE,
+                            .created = START_WALL,
+                            .started = START_WALL,
                             .created_by = "bench",
                             .spec = "{}",
                             .plan = "{}",
-                            .state = "{}"};
+                            .state = state};
     struct diag d = DIAG_INIT;
 
-    check(store_add_test(s, &test, &d), &d);
     check(store_add_run(s, &run, &d), &d);
+    mem_free(state);
+}
+
+/* Thresholds, events and log lines. */
+static void add_journal(struct store *s, const char *id, int64_t seconds)
+{
+    const struct store_threshold threshold = {.metric = "http_req_duration",
+                                              .expression = "p(95)<500",
+                                              .source = "script",
+                                              .unit = "ms",
+                                              .ok = true,
+                                              .value = 231.4,
+                                              .crossed = STORE_NO_SECOND};
+    struct diag d = DIAG_INIT;
+    int64_t number;
+
+    check(store_begin(s, &d), &d);
+    check(store_put_thresholds(s, id, &threshold, 1, &d), &d);
+    for (int64_t i = 0; i < LOGS; i++) {
+        int64_t second = i * seconds / LOGS;
+        struct store_event event = {.wall_nsec = START_WALL + second * NSEC_PER_SEC,
+                                    .second = second,
+                                    .kind = "note",
+                                    .severity = "info",
+                                    .region = regions[0],
+                                    .message = "something of interest",
+                                    .data = "{}"};
+        struct store_log log = {.wall_nsec = event.wall_nsec,
+                                .second = second,
+                                .level = LOG_INFO,
+                                .source = "console",
+                                .region = regions[i % REGIONS],
+                                .agent = "a1",
+                                .vu = 1,
+                                .iteration = i,
+                                .message = "a cart of three items and their price"};
+
+        if (i % (LOGS / EVENTS) == 0)
+            check(store_add_event(s, id, &event, &number, &d), &d);
+        check(store_add_log(s, id, &log, &d), &d);
+    }
+    check(store_commit(s, &d), &d);
 }
 
 struct timing {
@@ -153,23 +230,28 @@ static void say_timing(const char *what, const struct timing *t, int64_t seconds
            nsec_to_ms(t->max));
 }
 
-static void write_run(struct store *s, int64_t seconds)
+static void write_run(struct store *s, size_t number, int64_t seconds)
 {
-    struct store_phase ended = {.phase = "ended", .result = "passed", .exit_code = 0};
+    const char *id = run_ids[number];
+    struct store_phase ended = {.phase = "ended",
+                                .result = "passed",
+                                .exit_code = 0,
+                                .ended = START_WALL + seconds * NSEC_PER_SEC};
     struct timing puts = {0};
     struct timing tidies = {0};
     struct diag d = DIAG_INIT;
     int64_t cpu = clock_thread_cpu();
     int more = 0;
 
-    add_run(s);
+    add_run(s, id, seconds);
+    add_journal(s, id, seconds);
     for (int64_t t = 0; t < seconds; t++) {
         int64_t start = clock_now();
 
         check(store_begin(s, &d), &d);
         for (size_t r = 0; r < REGIONS; r++) {
-            const struct window *w = windows[r][(size_t)t * 7 % VARIANTS];
-            struct store_second at = {run_id, str_of(regions[r]), t};
+            const struct window *w = windows[r][((size_t)t * 7 + number) % VARIANTS];
+            struct store_second at = {id, str_of(regions[r]), t};
 
             check(store_put_second(s, &at, &w, 1, &d), &d);
         }
@@ -180,7 +262,7 @@ static void write_run(struct store *s, int64_t seconds)
         check(more, &d);
         note(&tidies, start);
     }
-    check(store_update_phase(s, run_id, &ended, &d), &d);
+    check(store_update_phase(s, id, &ended, &d), &d);
     do {
         more = store_tidy(s, &d);
     } while (more > 0);
@@ -354,6 +436,7 @@ int main(int argc, char **argv)
     const char *folder = argc > 1 ? argv[1] : mkdtemp(temporary);
     int64_t seconds = argc > 2 ? strtoll(argv[2], NULL, 10) : 86400;
     size_t values = argc > 3 ? strtoul(argv[3], NULL, 10) : 20;
+    size_t runs = argc > 4 ? strtoul(argv[4], NULL, 10) : 1;
     char *path = mem_printf("%s/gale.db", folder);
     struct store *s = NULL;
     struct diag d = DIAG_INIT;
@@ -362,10 +445,14 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     make_windows(values);
     if (stat(path, &st) != 0) {
-        size_t points = (size_t)seconds * REGIONS * windows[0][0]->count;
+        size_t points = 0;
 
         check(store_open(path, NULL, &s, &d), &d);
-        write_run(s, seconds);
+        add_test(s);
+        for (size_t i = 0; i < runs && i < MAX_RUNS; i++) {
+            write_run(s, i, seconds);
+            points += (size_t)seconds * REGIONS * windows[0][0]->count;
+        }
         printf("%-44s %8.1f MB, %.1f bytes a point (%.1f million points)\n", "size",
                (double)store_bytes(s) / 1e6, (double)store_bytes(s) / (double)points,
                (double)points / 1e6);

@@ -7,6 +7,9 @@
 #include "base/mem.h"
 #include "output/json_text.h"
 
+/* Seconds: whoever is told that it can't be done now may ask again then. */
+#define RETRY_AFTER "2"
+
 void api_add_header(struct api_request *r, const char *name, const char *value)
 {
     if (r->header_count < MAX_HEADERS)
@@ -48,6 +51,8 @@ void server_give(struct api_request *r, unsigned status, struct MHD_Response *re
     add_guards(r, response);
     for (size_t i = 0; i < r->header_count; i++)
         MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER);
     if (r->server->config.answered)
         r->server->config.answered(r->server->config.arg, status);
     r->is_answered = true;

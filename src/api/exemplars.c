@@ -90,7 +90,7 @@ json_t *exemplar_data(const struct exemplar *x)
 /* --- of a run in memory --------------------------------------------------------------------- */
 
 struct asked {
-    const char *region; /* NULL: any, as is the kind */
+    const json_t *regions; /* one of them; NULL: any, as is the kind */
     const char *kind;
     uint64_t cursor; /* ids below it; 0: all */
     uint64_t limit;
@@ -120,8 +120,7 @@ static bool read_asked(struct api_call *call, struct asked *a)
     const char *cursor = call_query(call, "cursor");
     struct str rest = str_of(cursor ? cursor : "");
 
-    *a = (struct asked){
-        .region = call_query(call, "region"), .kind = call_query(call, "kind"), .limit = PAGE};
+    *a = (struct asked){.kind = call_query(call, "kind"), .limit = PAGE};
     if (!read_number(call, "limit", MAX_PAGE, &a->limit) ||
         !read_number(call, "from", INT64_MAX, &a->from) ||
         !read_number(call, "to", INT64_MAX, &a->to))
@@ -133,13 +132,26 @@ static bool read_asked(struct api_call *call, struct asked *a)
     return false;
 }
 
+static bool is_among(const json_t *regions, struct str region)
+{
+    json_t *wanted;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)regions, i, wanted)
+    {
+        if (str_eq_c(region, json_string_value(wanted)))
+            return true;
+    }
+    return !regions;
+}
+
 static bool is_asked_for(const struct exemplar *x, const struct asked *a)
 {
     if (x->second < 0 || (uint64_t)x->second < a->from || (a->to && (uint64_t)x->second >= a->to))
         return false;
     if (a->cursor && x->id >= a->cursor)
         return false;
-    return (!a->region || str_eq_c(exemplar_region(x), a->region)) &&
+    return is_among(a->regions, exemplar_region(x)) &&
            (!a->kind || strcmp(exemplar_kind(x), a->kind) == 0);
 }
 
@@ -193,12 +205,16 @@ static void answer_text(struct api_call *call, const struct exemplars *e)
 static void answer(struct api_call *call, const struct exemplars *e)
 {
     const char *format = call_query(call, "format");
+    json_t *query = api_queries(call->request);
     struct asked a;
 
-    if (format && strcmp(format, "text") == 0)
+    if (format && strcmp(format, "text") == 0) {
         answer_text(call, e);
-    else if (read_asked(call, &a))
+    } else if (read_asked(call, &a)) {
+        a.regions = json_object_get(query, "region");
         answer_page(call->request, e, &a);
+    }
+    json_decref(query);
 }
 
 /* --- of one in the store -------------------------------------------------------------------- */
@@ -219,7 +235,7 @@ static int read_stored(struct store *s, void *arg, struct diag *d)
     struct stored *q = arg;
     const char *run = stored_path(q, "run");
     struct store_exemplar_filter filter = {
-        .run = run, .kind = stored_param(q, "kind"), .region = stored_param(q, "region")};
+        .run = run, .kind = stored_param(q, "kind"), .regions = stored_list(q, "region")};
     struct store_page page;
     int more = store_get_run(s, run, ignore_run, NULL, d); /* there is such a run */
 

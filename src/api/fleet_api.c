@@ -12,7 +12,7 @@
 #include "api/static.h"
 #include "base/mem.h"
 
-enum { MAX_UPLOAD = 64 * 1024 * 1024, MAX_BODY = 1024 * 1024, MAX_CONNECTIONS = 1024 };
+enum { MAX_UPLOAD = 64 * 1024 * 1024, MAX_BODY = 1024 * 1024, MAX_CONNECTIONS = 2048 };
 
 struct fleet_api {
     struct api_context context;

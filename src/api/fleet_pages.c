@@ -300,7 +300,7 @@ void agents_list(struct api_call *call)
         .query = api_queries(call->request),
         .state = call_query(call, "state"),
         .cursor = call_query(call, "cursor"),
-        .limit = 500,
+        .limit = 50,
     };
 
     if (limit && (!str_to_u64(str_of(limit), &f.limit) || f.limit < 1 || f.limit > 500))

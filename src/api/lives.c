@@ -9,7 +9,7 @@
 #include "loop/loop.h"
 #include "output/json_text.h"
 
-enum { MAX_WAITING = 1024 * 1024, MAX_STREAMS = 256 };
+enum { MAX_WAITING = 256 * 1024, MAX_WAITING_ALL = 256 * 1024 * 1024 };
 
 #define HEARTBEAT (10 * NSEC_PER_SEC)
 
@@ -178,24 +178,33 @@ static struct live *add(struct lives *lives, const struct api_call *call)
     return l;
 }
 
+/* Bytes that wait for all readers together. */
+static size_t waiting(const struct lives *lives)
+{
+    size_t sum = 0;
+
+    for (const struct live *l = lives->list; l; l = l->next)
+        sum += api_stream_waiting(l->stream);
+    return sum;
+}
+
 void lives_add(struct lives *lives, const struct api_call *call, json_t *snapshot)
 {
     struct buf text = BUF_INIT(SIZE_MAX);
     struct live *l;
     bool is_over;
 
-    if (lives->count >= MAX_STREAMS) {
+    if (lives->count >= LIVES_MAX || waiting(lives) > MAX_WAITING_ALL) {
         json_decref(snapshot);
-        api_add_header(call->request, "Retry-After", "2");
         api_problem(call->request, 503, "/problems/not-ready", "Not ready",
-                    "%d event streams are open already: close one", MAX_STREAMS);
+                    "%zu event streams are open already, which is as many as there may be: close "
+                    "one",
+                    lives->count);
         return;
     }
     is_over = first(lives, snapshot, &text);
     l = add(lives, call);
-    /* However large the beginning is, it is no sign of a slow reader. */
-    l->stream = api_stream_begin(call->request, text.len + MAX_WAITING, on_closed, l);
-    api_stream_send(l->stream, buf_str(&text));
+    l->stream = api_stream_begin(call->request, buf_str(&text), MAX_WAITING, on_closed, l);
     if (is_over)
         end(l);
     buf_deinit(&text);

@@ -14,6 +14,8 @@ struct api_call;
 struct lives; /* all streams */
 struct loop;
 
+enum { LIVES_MAX = 1024 }; /* streams at once */
+
 struct lives *lives_new(struct loop *loop);
 void lives_stop(struct lives *lives); /* ends all of them; before the server's end */
 void lives_free(struct lives *lives); /* after it was stopped */

@@ -93,11 +93,13 @@ void api_on_gone(struct api_request *r, void (*gone)(void *arg), void *arg);
 
 /* --- event streams (the WHATWG's server-sent events) ----------------------------------------- */
 
-/* Answers with a stream. `closed` is called once, when the client has left or is too slow: more
- * than `max_waiting` bytes wait for it. The stream must not be used then any more. */
-struct api_stream *api_stream_begin(struct api_request *r, size_t max_waiting,
+/* Answers with a stream that begins with `first`. `closed` is called once, when the client has left
+ * or is too slow: more than `max_waiting` bytes wait for it, what is left of `first` aside. The
+ * stream must not be used then any more. */
+struct api_stream *api_stream_begin(struct api_request *r, struct str first, size_t max_waiting,
                                     void (*closed)(void *arg), void *arg);
 void api_stream_send(struct api_stream *s, struct str bytes);
+size_t api_stream_waiting(const struct api_stream *s); /* bytes */
 void api_stream_end(struct api_stream *s); /* what waits is still sent; `closed` is not called */
 
 #endif

@@ -57,6 +57,7 @@ struct api_stream {
     struct api_request *request; /* NULL: the client has left */
     struct buf waiting;
     size_t max_waiting;
+    size_t first_left; /* of what it begins with */
     bool is_ended;
     void (*closed)(void *arg);
     void *arg;

@@ -1,6 +1,7 @@
 /* The controller itself: whether it lives and is ready, and what it is. */
 #include "api/fleet_views.h"
 #include "api/keeper.h"
+#include "api/lives.h"
 #include "api/stored_internal.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -8,7 +9,7 @@
 
 #define DAY_NSEC (24 * 3600 * NSEC_PER_SEC)
 
-enum { UPLOAD_BYTES = 64 * 1024 * 1024, BODY_BYTES = 1024 * 1024, STREAMS = 256, POINTS = 10000 };
+enum { UPLOAD_BYTES = 64 * 1024 * 1024, BODY_BYTES = 1024 * 1024, POINTS = 10000 };
 
 void server_health(struct api_call *call)
 {
@@ -71,7 +72,7 @@ static void finish_info(struct stored *q)
         "{s:s, s:o, s:o, s:o, s:{s:i, s:i, s:i, s:i, s:i}, s:{s:o, s:o}, s:{s:I, s:b, s:o}, s:o}",
         "version", GALE_VERSION, "started_at", view_time(config->started_wall), "now",
         view_time(clock_wall()), "caller", q->json, "limits", "upload_bytes", UPLOAD_BYTES,
-        "body_bytes", BODY_BYTES, "requests_per_second", 50, "streams", STREAMS, "points", POINTS,
+        "body_bytes", BODY_BYTES, "requests_per_second", 50, "streams", LIVES_MAX, "points", POINTS,
         "retention", "runs_days", days_or_null(config->retain_nsec), "bytes",
         config->retain_bytes ? json_integer(config->retain_bytes) : json_null(), "store", "bytes",
         (json_int_t) * (int64_t *)q->work, "is_read_only", problem != NULL, "problem",

@@ -104,20 +104,27 @@ int stored_number(const struct stored *q, const char *name, int64_t *out, int64_
     return 0;
 }
 
-const char *stored_words(struct stored *q, const char *text)
+const char *stored_words(struct stored *q, const char *name)
 {
-    struct str rest = str_of(text ? text : "");
+    const json_t *said = json_object_get(q->query, name);
     json_t *list;
+    json_t *item;
     char *dumped;
     const char *copy;
+    size_t i;
 
-    if (!text)
+    if (!said)
         return NULL;
     list = json_array();
-    while (rest.len > 0) {
-        struct str word = str_cut(&rest, ',');
+    json_array_foreach(said, i, item)
+    {
+        struct str rest = str_of(json_string_value(item));
 
-        json_array_append_new(list, json_stringn(word.ptr, word.len));
+        while (rest.len > 0) {
+            struct str word = str_cut(&rest, ',');
+
+            json_array_append_new(list, json_stringn(word.ptr, word.len));
+        }
     }
     dumped = json_dumps(list, JSON_COMPACT);
     copy = arena_strdup(&q->arena, dumped);

@@ -66,8 +66,8 @@ MUST_USE int stored_labels(struct stored *q, const char **out, struct diag *d);
 /* from and to; the regions. */
 MUST_USE int stored_span(struct stored *q, struct store_where *where, struct diag *d);
 void stored_regions(struct stored *q, struct store_where *where);
-/* "a,b" as a JSON array of texts; NULL stays NULL. */
-const char *stored_words(struct stored *q, const char *text);
+/* Values with commas between, or repeated: a JSON array of texts; NULL: there is none. */
+const char *stored_words(struct stored *q, const char *name);
 MUST_USE int stored_page(const struct stored *q, struct store_page *out, struct diag *d);
 /* A Test, or one of its versions, into q->json. */
 MUST_USE int stored_load_test(struct stored *q, struct store *s, const char *id, struct diag *d);

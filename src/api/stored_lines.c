@@ -64,7 +64,7 @@ static int read_events(struct store *s, void *arg, struct diag *d)
     const struct store_event_filter filter = {
         .run = stored_path(q, "run"),
         .regions = stored_list(q, "region"),
-        .kinds = stored_words(q, stored_param(q, "kind")),
+        .kinds = stored_words(q, "kind"),
     };
     struct store_page page;
     int more = begin(q, s, d);

@@ -9,13 +9,7 @@
 #include "output/json_text.h"
 #include "store/journal.h"
 
-enum {
-    POINTS = 1200,
-    MAX_POINTS = 10000,
-    EVENTS = 1000,
-    LOGS = 100,
-    MAX_WAITING = 64 * 1024 * 1024
-};
+enum { POINTS = 1200, MAX_POINTS = 10000, EVENTS = 1000, LOGS = 100 };
 
 /* --- the snapshot --------------------------------------------------------------------------- */
 
@@ -137,8 +131,7 @@ static void send(struct stored *q)
     buf_append_c(&text, "retry: 1000\n\n");
     put_event(&text, 1, "snapshot", q->json);
     put_event(&text, 2, "end", json_object_get(q->json, "run"));
-    stream = api_stream_begin(q->request, MAX_WAITING, on_closed, NULL);
-    api_stream_send(stream, buf_str(&text));
+    stream = api_stream_begin(q->request, buf_str(&text), 0, on_closed, NULL);
     api_stream_end(stream);
     buf_deinit(&text);
     q->request = NULL; /* it is answered */

@@ -47,8 +47,8 @@ static int read_list(struct store *s, void *arg, struct diag *d)
     struct store_page page;
     struct store_run_filter filter = {
         .test = stored_param(q, "test"),
-        .phases = stored_words(q, stored_param(q, "phase")),
-        .results = stored_words(q, stored_param(q, "result")),
+        .phases = stored_words(q, "phase"),
+        .results = stored_words(q, "result"),
         .region = stored_param(q, "region"),
         .text = stored_param(q, "q"),
     };

@@ -194,7 +194,7 @@ void results_checks(struct api_call *call)
 static int read_summary(struct store *s, void *arg, struct diag *d)
 {
     struct stored *q = arg;
-    const char *stats = stored_words(q, stored_param(q, "trend_stats"));
+    const char *stats = stored_words(q, "trend_stats");
     json_t *list = stats ? json_loads(stats, 0, NULL) : NULL;
     struct store_where where = {.from = 0};
     int err = stored_span(q, &where, d);

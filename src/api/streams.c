@@ -20,6 +20,11 @@ static ssize_t read_stream(void *arg, uint64_t at, char *room, size_t max)
     }
     memcpy(room, buf_str(&s->waiting).ptr, len);
     buf_consume(&s->waiting, len);
+    s->first_left -= len < s->first_left ? len : s->first_left;
+    if (s->waiting.len == 0) { /* what a large beginning took */
+        buf_deinit(&s->waiting);
+        buf_init(&s->waiting, SIZE_MAX);
+    }
     return (ssize_t)len;
 }
 
@@ -35,7 +40,7 @@ static void free_stream(void *arg)
     mem_free(s);
 }
 
-struct api_stream *api_stream_begin(struct api_request *r, size_t max_waiting,
+struct api_stream *api_stream_begin(struct api_request *r, struct str first, size_t max_waiting,
                                     void (*closed)(void *arg), void *arg)
 {
     struct api_stream *s = mem_zalloc(sizeof *s);
@@ -44,6 +49,8 @@ struct api_stream *api_stream_begin(struct api_request *r, size_t max_waiting,
     *s =
         (struct api_stream){.request = r, .max_waiting = max_waiting, .closed = closed, .arg = arg};
     buf_init(&s->waiting, SIZE_MAX);
+    buf_append_str(&s->waiting, first);
+    s->first_left = first.len;
     r->stream = s;
     response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, read_stream, s, free_stream);
@@ -59,7 +66,8 @@ void api_stream_send(struct api_stream *s, struct str bytes)
     if (s->is_ended || !s->request)
         return;
     buf_append_str(&s->waiting, bytes);
-    if (s->waiting.len > s->max_waiting) { /* too slow: it may come again and resume */
+    if (s->waiting.len - s->first_left >
+        s->max_waiting) { /* too slow: it may come again and resume */
         void (*closed)(void *arg) = s->closed;
 
         s->closed = NULL;
@@ -69,6 +77,11 @@ void api_stream_send(struct api_stream *s, struct str bytes)
             closed(s->arg);
     }
     server_resume(s->request);
+}
+
+size_t api_stream_waiting(const struct api_stream *s)
+{
+    return s->waiting.len;
 }
 
 void api_stream_end(struct api_stream *s)

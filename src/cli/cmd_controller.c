@@ -24,6 +24,7 @@
 #include "cli/service.h"
 #include "engine/options_read.h"
 #include "engine/run.h"
+#include "engine/saturation.h"
 #include "fleet/controller.h"
 #include "fleet/nats_server.h"
 #include "loop/offload.h"
@@ -354,6 +355,7 @@ int cmd_controller(const struct args *args)
     if (code)
         return code;
     mem_keep_freed(KEPT_BYTES);
+    probe_raise_descriptors(); /* streams and agents' sockets */
     if (start(&c, &d))
         code = load_fail(EXIT_CODE_CONFIG, &d);
     else

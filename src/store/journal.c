@@ -220,15 +220,16 @@ int store_list_exemplars(struct store *s, const struct store_exemplar_filter *fi
 {
     struct sql q = sql(s, "SELECT id, second, kind, region, data FROM exemplars WHERE "
                           "run = (SELECT key FROM runs WHERE id = ?1) AND (?2 = 0 OR id < ?2) "
-                          "AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR region = ?4) "
-                          "AND second >= ?5 AND (?6 = 0 OR second < ?6) ORDER BY id DESC LIMIT ?7");
+                          "AND (?3 IS NULL OR kind = ?3) AND (?4 IS NULL OR region IN "
+                          "(SELECT value FROM json_each(?4))) AND second >= ?5 AND (?6 = 0 OR "
+                          "second < ?6) ORDER BY id DESC LIMIT ?7");
     size_t count = 0;
     int more;
 
     sql_text(&q, filter->run);
     sql_int(&q, page->key);
     sql_text(&q, filter->kind);
-    sql_text(&q, filter->region);
+    sql_text(&q, filter->regions);
     sql_int(&q, filter->from);
     sql_int(&q, filter->to);
     sql_int(&q, (int64_t)page->limit + 1);

@@ -96,8 +96,8 @@ MUST_USE int store_add_exemplar(struct store *s, const char *run, const struct s
 
 struct store_exemplar_filter {
     const char *run;
-    const char *kind; /* NULL: any */
-    const char *region;
+    const char *kind;    /* NULL: any */
+    const char *regions; /* one of them: a JSON array of texts; NULL: any */
     int64_t from;
     int64_t to; /* 0: to the end */
 };

@@ -153,7 +153,7 @@ class Fleet:
 
     def wait_ready(self, count):
         self.wait(f"{count} agents", lambda: sum(
-            a["state"] == "ready" for a in self.get("/api/v1/agents")["items"]) == count)
+            a["state"] == "ready" for a in self.get("/api/v1/agents?limit=500")["items"]) == count)
 
     def with_regions(self, **regions):
         """Agents by region, as in us=2: us-1, us-2."""

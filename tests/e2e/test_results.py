@@ -98,6 +98,11 @@ def lists_are_right(fleet, run):
     assert older["items"][0]["id"] < newest["items"][0]["id"]
     phases = get(fleet, f"runs/{run}/events", kind="phase,note")["items"]
     assert phases and all(e["kind"] in ("phase", "note") for e in phases)
+    again = get(fleet, f"runs/{run}/events", kind=["phase", "note"])["items"]
+    assert again == phases, "repeated or with a comma"
+    slow = {x["region"] for x in get(fleet, f"runs/{run}/exemplars", region=["us", "eu"], limit=500)["items"]}
+    assert slow == {"us", "eu"}, slow
+    assert {x["region"] for x in get(fleet, f"runs/{run}/exemplars", region=["mars", "eu"])["items"]} == {"eu"}
     series = get(fleet, f"runs/{run}/series", metric="http_reqs", agg=["count", "rate"],
                  tag=["status:404", "load_zone:eu"])
     assert [c["agg"] for c in series["columns"]] == ["count", "rate"]

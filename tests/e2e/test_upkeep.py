@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import time
 
+from api_client import Api
 from test_api import LOOP, PLAIN, counted
 from test_fleet_faults import fill, mounted
 from test_results import call, get
@@ -113,7 +114,8 @@ def test_disk_of_the_store_is_full(lab):
     status, problem = call(fleet, "POST", "tests", {"name": "x", "script": f"export default function () {{}} {big}"})
     assert (status, problem["type"]) == (507, "/problems/store-full") and "gale.db" in problem["detail"], problem
     fleet.wait("a problem", lambda: get(fleet, "info")["store"]["problem"])
-    assert call(fleet, "GET", "/readyz")[0] == 503
+    ready = Api(fleet.url).get("/readyz")
+    assert ready.status == 503 and int(ready.headers["Retry-After"]) > 0, ready.headers
     assert proc.wait(timeout=60) == 0, proc.stderr.read()
     shown = get(fleet, f"runs/{run}")
     assert (shown["phase"], shown["result"]) == ("ended", "passed"), shown

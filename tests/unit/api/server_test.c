@@ -44,7 +44,7 @@ static void handle(void *arg, struct api_request *r)
     request = r;
     api_on_gone(r, on_gone, NULL);
     if (strcmp(api_path(r), "/stream") == 0)
-        stream = api_stream_begin(r, MAX_WAITING, on_closed, NULL);
+        stream = api_stream_begin(r, STR(""), MAX_WAITING, on_closed, NULL);
 }
 
 static void start(void)

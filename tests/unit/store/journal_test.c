@@ -198,6 +198,14 @@ TEST(journal_of_exemplars_and_errors)
     page = (struct store_page){.limit = 9};
     CHECK_EQ(store_list_exemplars(s, &filter, &page, see_exemplar, NULL, NULL), 0);
     check_seen("1");
+    filter = (struct store_exemplar_filter){.run = run, .regions = "[\"us\",\"eu\"]"};
+    page = (struct store_page){.limit = 9};
+    CHECK_EQ(store_list_exemplars(s, &filter, &page, see_exemplar, NULL, NULL), 0);
+    check_seen("2 1");
+    filter.regions = "[\"mars\",\"us\"]";
+    page = (struct store_page){.limit = 9};
+    CHECK_EQ(store_list_exemplars(s, &filter, &page, see_exemplar, NULL, NULL), 0);
+    check_seen("2");
     CHECK_EQ(store_add_error(s, run, &error, NULL), 0);
     error.first = error.last = 9;
     CHECK_EQ(store_add_error(s, run, &error, NULL), 0);
