@@ -175,6 +175,8 @@ static void lay_grid(const struct run_series_options *o, int64_t seconds, struct
     int64_t points = o->points < 2 ? 2 : (int64_t)o->points;
     size_t i = 0;
 
+    if (o->max_rows > 0 && rows > (int64_t)o->max_rows)
+        rows = (int64_t)o->max_rows;
     while (i + 1 < COUNT_OF(steps) && seconds / steps[i] >= rows)
         i++;
     g->step = steps[i];

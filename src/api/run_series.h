@@ -23,7 +23,8 @@ struct run_series_options {
     size_t region_count;
     const struct run_series_other *others; /* overall, in `target` by their names */
     size_t other_count;
-    size_t points; /* about the most of a column; at least 2 */
+    size_t points;   /* about the most of a column; at least 2 */
+    size_t max_rows; /* steps that are read for them; 0: as many as will do */
 };
 
 /* A run of more seconds is thinned out: of so many seconds each column keeps its least and its

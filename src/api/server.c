@@ -192,11 +192,19 @@ static void refuse_body(struct api_request *r)
                 r->max_body);
 }
 
+struct target {
+    size_t size;
+    bool has_nul; /* what follows it would not be seen */
+};
+
 static enum MHD_Result add_size(void *arg, enum MHD_ValueKind kind, const char *name,
-                                const char *value)
+                                size_t name_size, const char *value, size_t value_size)
 {
+    struct target *target = arg;
+
     (void)kind;
-    *(size_t *)arg += strlen(name) + 1 + (value ? strlen(value) + 1 : 0);
+    target->size += name_size + value_size;
+    target->has_nul |= strlen(name) != name_size || (value && strlen(value) != value_size);
     return MHD_YES;
 }
 
@@ -205,11 +213,16 @@ static void look_at_head(struct api_request *r)
 {
     struct api_server *s = r->server;
     const char *length = api_header(r, "Content-Length");
-    size_t target = strlen(r->path);
+    struct target target = {.size = strlen(r->path)};
     uint64_t bytes;
 
-    MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, add_size, &target);
-    if (target > MAX_TARGET) {
+    MHD_get_connection_values_n(r->connection, MHD_GET_ARGUMENT_KIND, add_size, &target);
+    if (target.has_nul) {
+        api_problem(r, MHD_HTTP_BAD_REQUEST, "/problems/invalid-request", "Invalid request",
+                    "a query can't have the byte 0 in it");
+        return;
+    }
+    if (target.size > MAX_TARGET) {
         api_problem(r, MHD_HTTP_URI_TOO_LONG, "/problems/too-large", "Too large",
                     "a URL may have %d bytes", MAX_TARGET);
         return;

@@ -11,6 +11,9 @@
 
 enum { POINTS = 1200, MAX_POINTS = 10000, EVENTS = 1000, LOGS = 100 };
 
+/* So that a day is read by the minute: in a third of the time that steps of ten seconds take. */
+enum { ROWS_PER_POINT = 4 };
+
 /* --- the snapshot --------------------------------------------------------------------------- */
 
 struct region_names {
@@ -45,6 +48,7 @@ static int put_series(struct stored *q, struct store *s, json_t *snapshot, struc
         err = store_each_region(s, options.run, add_region, &names, d);
     options.region_count = names.count;
     options.points = (size_t)points;
+    options.max_rows = ROWS_PER_POINT * (size_t)points;
     if (err == 0)
         err = run_series(s, &options, &series, d);
     if (err == 0)

@@ -102,7 +102,7 @@ def check_sums(fleet, run):
 
 
 def counted_if_any(fleet, run, metric):
-    names = {m["name"] for m in get(fleet, f"runs/{run}/metrics")["items"]}
+    names = {m["name"] for m in fleet.get(f"/api/v1/runs/{run}/metrics")["items"]}
     return counted(fleet, run, metric) if metric in names else 0
 
 
