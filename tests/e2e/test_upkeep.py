@@ -3,6 +3,7 @@ controller, its regions and its agents."""
 import random
 import signal
 import sqlite3
+import subprocess
 import time
 
 from api_client import Api
@@ -125,3 +126,8 @@ def test_disk_of_the_store_is_full(lab):
     assert call(fleet, "POST", "tests", {"name": "x"})[0] == 201
     fleet.restart(signal.SIGTERM)
     assert get(fleet, f"runs/{run}")["result"] == "passed"
+    fleet.controller.send_signal(signal.SIGTERM)
+    fleet.controller.wait()
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    result = lab.gale("controller", "--data", fleet.data, "--nats-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0")
+    assert result.code == 104 and "gale.db: it can't be written" in result.stderr, result.text
