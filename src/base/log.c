@@ -16,7 +16,13 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { LINE_MAX_BYTES = 256 * 1024, FIELDS_MAX = 16, MESSAGE_PAD = 44 };
+/* Escaped, a byte of a message may take six. */
+enum {
+    MESSAGE_MAX_BYTES = 1024 * 1024,
+    LINE_MAX_BYTES = 8 * MESSAGE_MAX_BYTES,
+    FIELDS_MAX = 16,
+    MESSAGE_PAD = 44
+};
 
 struct target {
     int fd;
@@ -427,17 +433,31 @@ void log_kept_deinit(struct log_kept *kept)
     *kept = (struct log_kept){0};
 }
 
+/* Too long a message, shortened between two characters; heap. */
+static char *shorten(struct str message)
+{
+    size_t len = MESSAGE_MAX_BYTES;
+
+    while (len > 0 && ((unsigned char)message.ptr[len] & 0xc0) == 0x80)
+        len--;
+    return mem_printf("%.*s ... (cut here: a line has 1 MB at most)", (int)len, message.ptr);
+}
+
 static void emit(const struct target *target, enum log_level level, struct str message,
                  struct field *fields, size_t count)
 {
     struct buf line = BUF_INIT(LINE_MAX_BYTES);
     struct buf clean[FIELDS_MAX + 1] = {0};
+    char *shorter = NULL;
     bool overlay;
 
     if (target->fd < 0 && state.keep_lines == 0)
         return;
     redact_all(&message, fields, count, clean);
-    message = str_slice(message, 0, LINE_MAX_BYTES / 8);
+    if (message.len > MESSAGE_MAX_BYTES) {
+        shorter = shorten(message);
+        message = str_of(shorter);
+    }
     if (state.format == LOG_RAW)
         buf_append_str(&line, message);
     else if (state.format == LOG_JSON)
@@ -459,6 +479,7 @@ static void emit(const struct target *target, enum log_level level, struct str m
         state.show(state.overlay_arg);
     pthread_mutex_unlock(&state.lock);
     buf_deinit(&line);
+    mem_free(shorter);
     for (size_t i = 0; i <= count; i++)
         buf_deinit(&clean[i]);
 }
@@ -490,27 +511,33 @@ void log_msg(enum log_level level, struct str message, ...)
     emit(&state.out, level, message, fields, count);
 }
 
+/* Heap. */
+static char *format(const char *fmt, va_list args)
+{
+    va_list again;
+    char *text;
+    int len;
+
+    va_copy(again, args);
+    len = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    text = mem_alloc((size_t)len + 1);
+    vsnprintf(text, (size_t)len + 1, fmt, args);
+    return text;
+}
+
 void log_printf(enum log_level level, const char *fmt, ...)
 {
-    struct buf text = BUF_INIT(LINE_MAX_BYTES);
-    char *room;
+    char *text;
     va_list args;
-    int len;
 
     if (!log_is_on(level))
         return;
     va_start(args, fmt);
-    len = vsnprintf(NULL, 0, fmt, args);
+    text = format(fmt, args);
     va_end(args);
-    room = buf_room(&text, (size_t)len);
-    if (room) {
-        va_start(args, fmt);
-        vsnprintf(room, (size_t)len + 1, fmt, args);
-        va_end(args);
-        buf_added(&text, (size_t)len);
-        emit(&state.out, level, buf_str(&text), NULL, 0);
-    }
-    buf_deinit(&text);
+    emit(&state.out, level, str_of(text), NULL, 0);
+    mem_free(text);
 }
 
 void log_console(enum log_level level, struct str message)
@@ -552,16 +579,11 @@ void log_limited(struct log_limit *limit, enum log_level level, const char *fmt,
     char *text;
     char *line = NULL;
     va_list args;
-    int len;
 
     if (!log_is_on(level) || !admit(limit, 1, 0, &held))
         return;
     va_start(args, fmt);
-    len = vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
-    text = mem_alloc((size_t)len + 1);
-    va_start(args, fmt);
-    vsnprintf(text, (size_t)len + 1, fmt, args);
+    text = format(fmt, args);
     va_end(args);
     if (held > 0)
         line = mem_printf("%s (and %u more like it in the second before)", text, held);

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "cli/archive.h"
 #include "cli/fleet_host.h"
+#include "cli/load.h"
 #include "engine/run.h"
 #include "engine/scenario.h"
 #include "script/files.h"
@@ -42,22 +43,6 @@ const char *fleet_self(void)
 }
 
 /* --- the child ------------------------------------------------------------------------------ */
-
-static int read_some(int fd, size_t max, struct buf *out)
-{
-    ssize_t got;
-
-    do {
-        char *room = buf_room(out, 65536);
-
-        if (!room || out->len > max)
-            return ERR_LIMIT;
-        got = read(fd, room, 65536);
-        if (got > 0)
-            buf_added(out, (size_t)got);
-    } while (got > 0 || (got < 0 && errno == EINTR));
-    return got < 0 ? -errno : 0;
-}
 
 /* The child's arguments; free the list and, from `first_env` on, every second text. */
 enum { FIXED_ARGS = 6 };
@@ -165,7 +150,7 @@ static int wait_child(const char *folder, pid_t pid, int errors, struct diag *d)
     struct str text;
     int status = 0;
 
-    read_some(errors, MAX_ERROR, &said);
+    load_read_fd(errors, &said);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     text = str_trim(buf_str(&said));
@@ -234,7 +219,7 @@ static int write_input(const char *path, struct str input, struct diag *d)
 static int read_output(const char *path, struct buf *out, struct diag *d)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int err = fd < 0 ? -errno : read_some(fd, MAX_ARCHIVE, out);
+    int err = fd < 0 ? -errno : load_read_fd(fd, out);
 
     if (fd >= 0)
         close(fd);

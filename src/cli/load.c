@@ -60,7 +60,7 @@ int load_log(const struct args *args)
 
 /* --- input -------------------------------------------------------------------------------- */
 
-static int read_fd(int fd, struct buf *out)
+int load_read_fd(int fd, struct buf *out)
 {
     ssize_t got;
 
@@ -130,7 +130,7 @@ static int open_archive(struct test *t, struct archive_content *out, struct diag
 static int open_stdin(struct files *files, const char *url, struct diag *d)
 {
     struct buf text = BUF_INIT(FILES_MAX_SCRIPT);
-    int err = read_fd(STDIN_FILENO, &text);
+    int err = load_read_fd(STDIN_FILENO, &text);
 
     if (err)
         diag_set(d, err, "can't read standard input: %s", err_text(err));

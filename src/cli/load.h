@@ -12,6 +12,7 @@
 #include "engine/segment.h"
 
 struct args;
+struct buf;
 struct diag;
 struct remote;
 struct script;
@@ -35,6 +36,9 @@ int load_fail(int exit_code, struct diag *d);
 
 /* Sets the log up by the flags. 0, or an exit code after a message. */
 int load_log(const struct args *args);
+
+/* Reads to the end of `fd`, or to the maximum of `out`: ERR_LIMIT then. */
+int load_read_fd(int fd, struct buf *out);
 
 /* Reads, compiles and runs the init context, and merges the options. `pass_env`: the system's
  * environment is in __ENV unless a flag says otherwise. 0, or an exit code after a message. */

@@ -65,7 +65,10 @@ static int unknown_command(const char *name)
     names[command_count] = "help";
     nearest = args_nearest(str_of(name), names);
     mem_free((void *)names);
-    if (name[0] == '-')
+    if (strcmp(name, "cloud") == 0)
+        fprintf(stderr, "gale: unknown command 'cloud': gale run --fleet runs a test from many "
+                        "regions: see gale controller --help\n");
+    else if (name[0] == '-')
         fprintf(stderr, "gale: unknown flag %s: see gale --help\n", name);
     else if (nearest)
         fprintf(stderr, "gale: unknown command '%s': did you mean '%s'?\n", name, nearest);

@@ -2,23 +2,13 @@
 
 #include "base/ensure.h"
 #include "base/err.h"
+#include "base/gcd.h"
 #include "engine/scenario.h"
 
 struct fraction {
     uint64_t num;
     uint64_t den;
 };
-
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    while (b) {
-        uint64_t rest = a % b;
-
-        a = b;
-        b = rest;
-    }
-    return a;
-}
 
 /* Rounded half up; what is something stays something. */
 static int scale(uint64_t *value, struct fraction by, uint64_t most)

@@ -4,6 +4,7 @@
 
 #include "base/ensure.h"
 #include "base/err.h"
+#include "base/gcd.h"
 #include "base/mem.h"
 
 struct fraction {
@@ -128,17 +129,6 @@ void segment_nest_equal(struct segment *s, uint64_t index, uint64_t count)
     if (count > 1)
         push(s, (struct stripe){
                     .cycle = count, .count = 1, .first = index, .parts = count, .index = index});
-}
-
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    while (b) {
-        uint64_t rest = a % b;
-
-        a = b;
-        b = rest;
-    }
-    return a;
 }
 
 void segment_nest_weighted(struct segment *s, const uint64_t *weights, size_t count, size_t index)

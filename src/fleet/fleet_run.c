@@ -363,19 +363,6 @@ static void on_fence(void *arg, const char *agent, const char *boot)
     r->is_dirty = true;
 }
 
-static void fill_export(const struct fleet_run *r, struct export_input *in)
-{
-    *in = (struct export_input){
-        .totals = collector_totals(r->collector),
-        .thresholds = &r->thresholds,
-        .run_seconds = nsec_to_sec(fleet_run_duration(r, clock_wall())),
-        .options = &r->summary,
-        .setup_data_json = r->setup_json,
-        .script = str_of(r->prepared->script),
-        .time_unit = "",
-    };
-}
-
 static void on_collected(void *arg)
 {
     struct fleet_run *r = arg;
@@ -389,7 +376,7 @@ static void on_collected(void *arg)
     collector_finish(r->collector);
     fleet_run_end_delivery(r);
     threshold_evaluate(&r->thresholds, fleet_run_duration(r, r->ended_wall), true);
-    fill_export(r, &in);
+    in = fleet_run_export_input(r);
     json = export_handle_summary(&in);
     blob_store_put(r->config.blobs, str_of(json), &r->summary_blob);
     mem_free(json);

@@ -9,6 +9,7 @@
 #include "fleet/conductor.h"
 #include "fleet/fleet_run.h"
 #include "metrics/threshold.h"
+#include "output/export.h"
 #include "output/summary.h"
 
 struct baseline;
@@ -166,7 +167,11 @@ void fleet_run_set_baseline(struct fleet_run *r);
 /* Keeps what reports need, and frees what they need no more. */
 void fleet_run_prepare_reports(struct fleet_run *r);
 void fleet_run_free_reports(struct fleet_run *r);
-/* The table by region (fleet_run_view.c). */
+/* --- fleet_run_view.c ------------------------------------------------------------------------- */
+
+/* What exports and handleSummary() are made of; its texts are the run's. */
+struct export_input fleet_run_export_input(const struct fleet_run *r);
+/* The table by region. */
 void fleet_run_region_markdown(const struct fleet_run *r, struct buf *out);
 
 /* Its record: bytes for the bucket. */

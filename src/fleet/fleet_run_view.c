@@ -343,9 +343,9 @@ void fleet_run_summary(const struct fleet_run *r, const char *mode, bool color, 
     fleet_run_region_table(r, color, out);
 }
 
-char *fleet_run_export(const struct fleet_run *r, bool machine_readable)
+struct export_input fleet_run_export_input(const struct fleet_run *r)
 {
-    struct export_input in = {
+    return (struct export_input){
         .totals = collector_totals(r->collector),
         .thresholds = &r->thresholds,
         .run_seconds = nsec_to_sec(fleet_run_duration(r, clock_wall())),
@@ -354,6 +354,11 @@ char *fleet_run_export(const struct fleet_run *r, bool machine_readable)
         .script = str_of(r->prepared->script),
         .time_unit = "",
     };
+}
+
+char *fleet_run_export(const struct fleet_run *r, bool machine_readable)
+{
+    struct export_input in = fleet_run_export_input(r);
 
     return machine_readable ? export_machine_readable(&in) : export_summary(&in);
 }

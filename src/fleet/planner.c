@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/ensure.h"
 #include "base/err.h"
+#include "base/gcd.h"
 #include "base/mem.h"
 #include "engine/scenario.h"
 #include "engine/segment.h"
@@ -45,17 +46,6 @@ void planner_load_of(const struct scenario_list *scenarios, struct planner_load 
         most[i] = (uint64_t)llround(scenario_most_rate(scenarios->list[i]) * 1e6);
     out->rate = (double)scenarios_most_vus(scenarios, most) / 1e6;
     mem_free(most);
-}
-
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    while (b) {
-        uint64_t rest = a % b;
-
-        a = b;
-        b = rest;
-    }
-    return a;
 }
 
 /* --- the agents of a region ----------------------------------------------------------------- */

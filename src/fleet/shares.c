@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/err.h"
+#include "base/gcd.h"
 #include "base/mem.h"
 #include "fleet/planner.h"
 
@@ -117,17 +118,6 @@ static void add(struct shares *s, struct region_share share)
 {
     s->list = mem_reallocarray(s->list, s->count + 1, sizeof *s->list);
     s->list[s->count++] = share;
-}
-
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    while (b) {
-        uint64_t rest = a % b;
-
-        a = b;
-        b = rest;
-    }
-    return a;
 }
 
 static int check_sum(const struct shares *s, struct diag *d)

@@ -32,7 +32,12 @@ static void show_string(struct formatter *f, JSValueConst v)
         buf_append_c(f->out, "[unprintable]");
         return;
     }
-    buf_append(f->out, text, len);
+    if (len > buf_left(f->out)) {
+        buf_append(f->out, text, buf_left(f->out));
+        buf_append_char(f->out, '\0'); /* one too many: it is over */
+    } else {
+        buf_append(f->out, text, len);
+    }
     JS_FreeCString(f->ctx, text);
 }
 

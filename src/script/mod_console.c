@@ -3,7 +3,8 @@
 #include "script/console_format.h"
 #include "script/internal.h"
 
-enum { MAX_LINE = 1024 * 1024 };
+/* Longer than what the log takes: it cuts, and says so. */
+enum { MAX_LINE = 2 * 1024 * 1024 };
 
 static JSValue console_log(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv,
                            int level)

@@ -54,10 +54,13 @@ JSValue web_streams(JSContext *ctx)
 
 /* --- text --------------------------------------------------------------------------------- */
 
-static JSValue from_utf8(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+enum { AS_TEXT, AS_BYTES };
+
+/* Valid UTF-8 as a string or as bytes; undefined when it is none. */
+static JSValue utf8(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv, int as)
 {
     struct host_bytes bytes;
-    JSValue text = JS_UNDEFINED;
+    JSValue result = JS_UNDEFINED;
     struct str s;
 
     (void)this_val;
@@ -65,30 +68,14 @@ static JSValue from_utf8(JSContext *ctx, JSValueConst this_val, int argc, JSValu
         return JS_EXCEPTION;
     s = str_from((const char *)bytes.ptr, bytes.len);
     if (str_is_utf8(s))
-        text = host_string(ctx, s);
+        result = as == AS_TEXT ? host_string(ctx, s) : host_uint8_array(ctx, s);
     host_bytes_release(ctx, &bytes);
-    return text;
-}
-
-static JSValue to_utf8(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
-{
-    struct host_bytes bytes;
-    JSValue array = JS_UNDEFINED;
-    struct str s;
-
-    (void)this_val;
-    if (host_bytes(ctx, host_arg(argc, argv, 0), &bytes) < 0)
-        return JS_EXCEPTION;
-    s = str_from((const char *)bytes.ptr, bytes.len);
-    if (str_is_utf8(s))
-        array = host_uint8_array(ctx, s);
-    host_bytes_release(ctx, &bytes);
-    return array;
+    return result;
 }
 
 static const JSCFunctionListEntry natives[] = {
-    JS_CFUNC_DEF("fromUtf8", 1, from_utf8),
-    JS_CFUNC_DEF("toUtf8", 1, to_utf8),
+    JS_CFUNC_MAGIC_DEF("fromUtf8", 1, utf8, AS_TEXT),
+    JS_CFUNC_MAGIC_DEF("toUtf8", 1, utf8, AS_BYTES),
 };
 
 int web_add_web(JSContext *ctx)

@@ -1,6 +1,7 @@
 #include "proto/pb/wire.h"
 
 #include "base/err.h"
+#include "base/varint.h"
 
 enum { MAX_GROUP_DEPTH = 100 };
 
@@ -132,14 +133,7 @@ int pb_next(struct pb_reader *r, struct pb_field_value *out)
 
 void pb_put_varint(struct buf *out, uint64_t value)
 {
-    char bytes[10];
-    size_t len = 0;
-
-    do {
-        bytes[len++] = (char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
-        value >>= 7;
-    } while (value);
-    buf_append(out, bytes, len);
+    varint_put(out, value);
 }
 
 void pb_put_tag(struct buf *out, uint32_t number, enum pb_wire_type type)
