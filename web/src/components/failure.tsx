@@ -24,8 +24,8 @@ export function Failure({ error }: { error: unknown }) {
   const refusal = error instanceof Problem ? error.body.refusal ?? [] : [];
   return (
     <div class="problem" role="alert">
-      <p>{error instanceof Error ? error.message : String(error)}</p>
-      {refusal.length > 0 && <ul>{refusal.map((r) => <li key={r.region}><b>{r.region ?? 'the fleet'}</b> {r.message}</li>)}</ul>}
+      {refusal.length > 0 ? <ul>{refusal.map((r) => <li key={r.region}>{r.message}</li>)}</ul>
+        : <p>{error instanceof Error ? error.message : String(error)}</p>}
     </div>
   );
 }

@@ -51,13 +51,15 @@ export function ThresholdsTable({ thresholds }: { thresholds: Threshold[] }) {
 
 /* --- requests --- */
 
+const statusText = (status: string) => (status === '0' ? 'no response' : status);
+
 export function UrlsTable({ urls, label }: { urls: UrlRow[]; label: Label }) {
   const measure = (title: string, key: 'count' | 'rps' | 'avg' | 'p50' | 'p95' | 'p99' | 'max'): Column<UrlRow> =>
     ({ title, isNumber: true, cell: (u) => number(u[key]), order: (u) => u[key] });
   const columns: Column<UrlRow>[] = [
     { title: 'Method', cell: (u) => u.method, order: (u) => u.method },
     { title: 'Name', cell: (u) => <span class="long url">{u.name}</span>, order: (u) => u.name },
-    { title: 'Status', cell: (u) => (u.status === '0' ? 'no response' : u.status), order: (u) => u.status },
+    { title: 'Status', cell: (u) => statusText(u.status), order: (u) => u.status },
     { title: 'Region', cell: (u) => (u.region ? label(u.region) : 'overall'), order: (u) => u.region ?? '' },
     measure('Count', 'count'),
     measure('per s', 'rps'),
@@ -123,9 +125,9 @@ export function ExemplarsTable({ exemplars, label, traceLink }: { exemplars: Exe
   const columns: Column<Exemplar>[] = [
     { title: 'At', isNumber: true, cell: (e) => clock(e.second), order: (e) => e.second },
     { title: 'Kind', cell: (e) => <span class={e.kind === 'failed' ? 'bad' : ''}>{e.kind}</span>, order: (e) => e.kind },
-    { title: 'Region', cell: (e) => label(e.region), order: (e) => e.region },
+    { title: 'Region', cell: (e) => <span class="long">{label(e.region)}</span>, order: (e) => e.region },
     { title: 'Request', cell: (e) => <span class="long url">{e.method} {e.url}</span>, order: (e) => e.url },
-    { title: 'Status', cell: (e) => (e.error_code ? `${e.status} (${e.error_code})` : e.status), order: (e) => e.status },
+    { title: 'Status', cell: (e) => statusText(e.status) + (e.error_code ? ` (${e.error_code})` : ''), order: (e) => e.status },
     { title: 'ms', isNumber: true, cell: (e) => number(e.duration), order: (e) => e.duration },
     { title: 'Phases, ms', cell: (e) => phasesText(e.phases) },
     { title: 'VU', isNumber: true, cell: (e) => `${e.vu} / ${e.iteration}`, order: (e) => e.vu },
@@ -138,8 +140,8 @@ export function ExemplarsTable({ exemplars, label, traceLink }: { exemplars: Exe
 
 export function AgentsTable({ agents, label }: { agents: RunAgent[]; label: Label }) {
   const columns: Column<RunAgent>[] = [
-    { title: 'Agent', cell: (a) => a.id, order: (a) => a.id },
-    { title: 'Region', cell: (a) => label(a.region) + (a.zone ? `, ${a.zone}` : ''), order: (a) => a.region },
+    { title: 'Agent', cell: (a) => <span class="long">{a.id}</span>, order: (a) => a.id },
+    { title: 'Region', cell: (a) => <span class="long">{label(a.region) + (a.zone ? `, ${a.zone}` : '')}</span>, order: (a) => a.region },
     { title: 'State', cell: (a) => <span class={['lost', 'failed', 'fenced'].includes(a.state) ? 'bad' : ''}>{a.state}</span>, order: (a) => a.state },
     { title: 'VUs', isNumber: true, cell: (a) => number(a.vus), order: (a) => a.vus ?? null },
     { title: 'CPU %', isNumber: true, cell: (a) => number(a.cpu_percent), order: (a) => a.cpu_percent },

@@ -6,9 +6,9 @@ import { Table, type Column } from '../../components/table';
 interface Row extends PlanAgent { region: string; share: number }
 
 const COLUMNS: Column<Row>[] = [
-  { title: 'Region', cell: (r) => r.region, order: (r) => r.region },
+  { title: 'Region', cell: (r) => <span class="long">{r.region}</span>, order: (r) => r.region },
   { title: 'Share', isNumber: true, cell: (r) => `${number(r.share)} %`, order: (r) => r.share },
-  { title: 'Agent', cell: (r) => r.id + (r.zone ? ` (${r.zone})` : ''), order: (r) => r.id },
+  { title: 'Agent', cell: (r) => <span class="long">{r.id + (r.zone ? ` (${r.zone})` : '')}</span>, order: (r) => r.id },
   { title: 'VUs', isNumber: true, cell: (r) => number(r.max_vus), order: (r) => r.max_vus },
   { title: 'It holds', isNumber: true, cell: (r) => number(r.capacity_vus), order: (r) => r.capacity_vus },
   { title: 'Load', isNumber: true, cell: (r) => `${number(r.load_percent)} %`, order: (r) => r.load_percent },
