@@ -28,6 +28,8 @@ GALE = ROOT / "build" / "gale"
 LOAD_CORE, TARGET_CORE = "0", "1"
 
 sys.path.insert(0, str(ROOT / "bench" / "fleet"))
+sys.path.insert(0, str(ROOT / "bench" / "store"))
+import day  # noqa: E402
 import live  # noqa: E402
 
 CASES = {}
@@ -315,6 +317,17 @@ def fleet_bytes(target):
     show("fleet_bytes", f"an agent sends {busy[0]:,.0f} bytes a second with 50 requests/s, receives "
          f"{busy[1]:,.0f}; idle {idle[0]:,.0f} and {idle[1]:,.0f}",
          sent=busy[0], received=busy[1], idle_sent=idle[0], idle_received=idle[1])
+
+
+@case
+def api(_target):
+    """a controller on two days of three regions, 23.8 million points: a run's page, queries, exports"""
+    with tempfile.TemporaryDirectory(prefix="gale-bench-", dir=ROOT / "build") as folder:
+        size = day.make(folder)
+        show("api_store", f"{size / 1e6:,.0f} MB", mb=size / 1e6)
+        for name, cost, peak in day.measure(folder):
+            show(f"api: {name}", f"{cost.seconds:.2f} s, {cost.cpu:.2f} s of CPU, {cost.bytes / 1e3:,.0f} KB; "
+                 f"{peak:.0f} MB at most until then", peak_mb=peak, **cost._asdict())
 
 
 @case

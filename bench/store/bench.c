@@ -5,7 +5,7 @@
  *
  * SECONDS (86,400) of 46 series in 3 regions are 11.9 million points; VALUES (20) are those of each
  * trend in a second. The file stays in FOLDER if one is given, and is used again:
- * bench/store/api.py puts a controller on one of two runs. */
+ * bench/store/day.py puts a controller on one of two runs. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +27,8 @@ enum { REGIONS = 3, URLS = 4, VARIANTS = 64, MAX_RUNS = 2, EVENTS = 200, LOGS = 
 #define START_WALL (1764000000 * NSEC_PER_SEC)
 
 static const char *const regions[REGIONS] = {"us-east-1", "eu-central-1", "ap-southeast-2"};
-static const char *const run_ids[MAX_RUNS] = {"01hs4m8vz6d1", "01hs4m8vz6d2"};
-static const char *const run_id = run_ids[0];
+static const char run_id[] = "01hs4m8vz6d1"; /* the one that is read */
+static const char *const run_ids[MAX_RUNS] = {run_id, "01hs4m8vz6d2"};
 static struct window *windows[REGIONS][VARIANTS];
 
 static void check(int err, const struct diag *d)

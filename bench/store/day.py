@@ -1,7 +1,7 @@
 """What a controller answers over a store that has two days of three regions: how long a run takes to
 open, what queries, comparisons, exports and the report cost, and the controller's memory."""
+import collections
 import http.client
-import json
 import os
 import pathlib
 import re
@@ -47,42 +47,47 @@ ASKED = {
     "export as JSON": [f"runs/{RUN}/export/json"],
     "export as HTML": [f"runs/{RUN}/export/html"],
     "export as JUnit XML": [f"runs/{RUN}/export/junit"],
+    "export as CSV, a line per minute": [f"runs/{RUN}/export/csv?step=60"],
     "export as CSV, a line per 10 s": [f"runs/{RUN}/export/csv?step=10"],
-    "export as CSV, a line per second": [f"runs/{RUN}/export/csv?step=1"],
 }
+
+
+Cost = collections.namedtuple("Cost", "seconds cpu bytes")  # CPU: the controller's
 
 
 class Controller:
     def __init__(self, lab, folder):
         self.fleet = lab.fleet("--data", folder)
+        self.proc = pathlib.Path(f"/proc/{self.fleet.controller.pid}")
         parts = urllib.parse.urlsplit(self.fleet.url)
         self.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=300)
 
+    def cpu(self):
+        fields = (self.proc / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def ask(self, path):
-        """(seconds to the first byte of the body, seconds to the last, bytes)"""
-        start = time.monotonic()
         self.connection.request("GET", f"/api/v1/{path}")
         answer = self.connection.getresponse()
-        body = answer.read(1)
-        first = time.monotonic() - start
-        size = len(body)
+        size = 0
         while part := answer.read(1 << 20):
             size += len(part)
         if answer.status != 200:
             raise SystemExit(f"bench: {path}: {answer.status}")
-        return first, time.monotonic() - start, size
+        return size
 
-    def time_all(self, paths):
-        """The same of several, one after the other."""
-        first, whole, size = zip(*(self.ask(path) for path in paths))
-        return sum(first), sum(whole), sum(size)
+    def cost(self, paths):
+        """Of several, one after the other."""
+        start, cpu = time.monotonic(), self.cpu()
+        size = sum(self.ask(path) for path in paths)
+        return Cost(time.monotonic() - start, self.cpu() - cpu, size)
 
     def peak_mb(self):
-        status = pathlib.Path(f"/proc/{self.fleet.controller.pid}/status").read_text(encoding="utf-8")
+        status = (self.proc / "status").read_text(encoding="utf-8")
         return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
 
 
-def make(folder, seconds):
+def make(folder, seconds=86400):
     """The store, unless it is there; returns its bytes."""
     subprocess.run([ROOT / "tools" / "build.sh", "release", "store_bench"], check=True, capture_output=True)
     path = pathlib.Path(folder) / "gale.db"
@@ -99,27 +104,14 @@ def forget(path):
 
 
 def measure(folder):
-    """By name: (first byte, last byte, bytes), seconds; the page first from a cold disk. And the
-    controller's memory at the end."""
-    found = {}
+    """(name, Cost, the controller's peak memory in MB) of each; the run's page first from a cold disk."""
     lab = Lab(ROOT / "build" / "gale")
     try:
         forget(pathlib.Path(folder) / "gale.db")
         controller = Controller(lab, folder)
-        found["open the run's page, cold"] = controller.time_all(PAGE)
-        found["open the run's page"] = min(controller.time_all(PAGE) for _ in range(3))
-        found["memory after that"] = controller.peak_mb()
-        for name, paths in ASKED.items():
-            found[name] = controller.time_all(paths)
-            if found[name][1] < 2:
-                found[name] = min([found[name]] + [controller.time_all(paths) for _ in range(2)], key=lambda t: t[1])
-            print(f"  {name:<44} {found[name][0]:7.3f} s {found[name][1]:7.3f} s {found[name][2]:>12,} bytes, "
-                  f"{controller.peak_mb():.0f} MB", flush=True)
-        found["memory at the end"] = controller.peak_mb()
+        yield "open the run's page, cold", controller.cost(PAGE), controller.peak_mb()
+        for name, paths in {"open the run's page": PAGE, **ASKED}.items():
+            best = min((controller.cost(paths) for _ in range(3)), key=lambda cost: cost.seconds)
+            yield name, best, controller.peak_mb()
     finally:
         lab.close()
-    return found
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1]), indent=1))
