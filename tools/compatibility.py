@@ -121,7 +121,8 @@ def module_differences():
         text = path.read_text()
         found = re.search(r"^## Differences from k6\n(.*?)(?=^## |\Z)", text, re.M | re.S)
         if found:
-            yield re.search(r"^# (.+)$", text, re.M)[1], path.name, found[1].strip()
+            here = re.sub(r"\]\((?=[\w.-]+\.md)", "](modules/", found[1].strip())  # links from docs/
+            yield re.search(r"^# (.+)$", text, re.M)[1], path.name, here
 
 
 def differences_page(areas):

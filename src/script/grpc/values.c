@@ -278,6 +278,15 @@ void grpc_keep_request(const struct grpc_op *op, tagset_id tags)
     vu_add_request(op->vu, &op->trace, tags, &r);
 }
 
+static int check_connection(JSContext *ctx, const struct grpc_client *client)
+{
+    if (client->conn && h2_conn_is_open(client->conn))
+        return 0;
+    host_throw(ctx, client->conn ? "the gRPC connection is closed: call client.connect() again"
+                                 : "no gRPC connection, you must call connect first");
+    return -1;
+}
+
 int grpc_op_init(JSContext *ctx, struct grpc_op *op, struct grpc_client *client,
                  JSValueConst method, JSValueConst params, int64_t timeout)
 {
@@ -285,7 +294,8 @@ int grpc_op_init(JSContext *ctx, struct grpc_op *op, struct grpc_client *client,
     const struct pb_method *found;
     struct str name;
 
-    if (host_str(ctx, method, &name) < 0)
+    /* First: by reflection the methods come with the connection. */
+    if (host_str(ctx, method, &name) < 0 || check_connection(ctx, client) < 0)
         return -1;
     found = grpc_find_method(ctx, client, name, &schema);
     return found ? grpc_op_init_method(ctx, op, client, found, schema, params, timeout) : -1;
@@ -298,11 +308,8 @@ int grpc_op_init_method(JSContext *ctx, struct grpc_op *op, struct grpc_client *
     *op = (struct grpc_op){.client = client, .vu = vu_of(ctx), .timeout = timeout};
     op->tags = op->vu->tags;
     op->max_send = client->max_send;
-    if (!client->conn || !h2_conn_is_open(client->conn)) {
-        host_throw(ctx, client->conn ? "the gRPC connection is closed: call client.connect() again"
-                                     : "no gRPC connection, you must call connect first");
+    if (check_connection(ctx, client) < 0)
         return -1;
-    }
     op->method = method;
     op->schema = schema;
     arena_init(&op->arena);
