@@ -5,6 +5,7 @@
 #include "api/fleet_views.h"
 #include "api/result_views.h"
 #include "api/run_series.h"
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -168,27 +169,75 @@ static const char *latency_of(const json_t *run, const json_t *summary)
     return said ? said : names[0];
 }
 
-/* What targets told: values of gauges, and how fast counters grew. */
-static size_t choose_target(struct exporting *x, struct run_series_other *out)
+/* What targets told: values of gauges, and how fast counters grew; a column for each label set. */
+struct target_series {
+    struct run_series_other list[RUN_EXPORT_TARGET];
+    size_t count;
+    size_t all;
+    struct arena arena;
+};
+
+/* As a target writes it: scrape:shop/queue{pool="db"} */
+static const char *name_of(const struct series *series, struct arena *a)
 {
-    const json_t *metric;
-    size_t count = 0;
-    size_t all = 0;
-    size_t i;
+    struct buf name = BUF_INIT(SIZE_MAX);
+    const char *text;
 
-    json_array_foreach(json_object_get(json_object_get(x->out, "summary"), "metrics"), i, metric)
-    {
-        const char *name = json_string_value(json_object_get(metric, "name"));
-        const char *type = json_string_value(json_object_get(metric, "type"));
+    buf_append_str(&name, series->metric->name);
+    for (uint32_t i = 0; i < series->tags->count; i++) {
+        buf_printf(&name, "%s%.*s=\"", i ? "," : "{", STR_ARG(series->tags->list[i].key));
+        for (size_t j = 0; j < series->tags->list[i].value.len; j++) {
+            char c = series->tags->list[i].value.ptr[j];
 
-        if (strncmp(name, "scrape:", 7) != 0 || strchr(name, '{') || all++ >= RUN_EXPORT_TARGET)
-            continue;
-        out[count++] = (struct run_series_other){
-            name, strcmp(type, metric_type_name(METRIC_GAUGE)) == 0 ? "value" : "rate"};
+            if (c == '"' || c == '\\')
+                buf_append_char(&name, '\\');
+            buf_append_char(&name, c);
+        }
+        buf_append_char(&name, '"');
     }
-    if (all > count)
-        json_object_set_new(x->left_out, "target", json_integer((json_int_t)(all - count)));
-    return count;
+    if (series->tags->count > 0)
+        buf_append_char(&name, '}');
+    text = arena_str(a, buf_str(&name)).ptr;
+    buf_deinit(&name);
+    return text;
+}
+
+static void choose_series(void *arg, const struct series *series)
+{
+    struct target_series *t = arg;
+    const struct metric *m = series->metric;
+    struct run_series_other *to;
+    struct tag *tags;
+
+    if (!str_starts_with(m->name, STR("scrape:")) || !series->tags || t->all++ >= RUN_EXPORT_TARGET)
+        return;
+    to = &t->list[t->count++];
+    tags = arena_alloc(&t->arena, (series->tags->count + 1) * sizeof *tags);
+    for (uint32_t i = 0; i < series->tags->count; i++)
+        tags[i] = (struct tag){arena_str(&t->arena, series->tags->list[i].key),
+                               arena_str(&t->arena, series->tags->list[i].value)};
+    *to = (struct run_series_other){
+        .name = name_of(series, &t->arena),
+        .metric = arena_str(&t->arena, m->name).ptr,
+        .tags = tags,
+        .tag_count = series->tags->count,
+        .agg = m->type == METRIC_GAUGE ? "value" : "rate",
+    };
+}
+
+static int choose_target(struct exporting *x, struct target_series *out)
+{
+    const struct store_where where = {.from = 0};
+    int err;
+
+    out->count = 0;
+    out->all = 0;
+    arena_init(&out->arena);
+    err = store_each_series(x->store, x->run, &where, choose_series, out, x->diag);
+    if (out->all > out->count)
+        json_object_set_new(x->left_out, "target",
+                            json_integer((json_int_t)(out->all - out->count)));
+    return err;
 }
 
 static int put_series(struct exporting *x, const struct region_names *regions)
@@ -198,21 +247,24 @@ static int put_series(struct exporting *x, const struct region_names *regions)
     size_t points = MAX_VALUES / (SERIES_KEYS * (shown + 1));
     json_t *run = json_object_get(x->out, "run");
     const char *latency = latency_of(run, json_object_get(x->out, "summary"));
-    struct run_series_other target[RUN_EXPORT_TARGET];
+    struct target_series target;
+    int err = choose_target(x, &target);
     struct run_series_options options = {
         .run = x->run,
         .latency = latency,
         .regions = (const char **)(uintptr_t)regions->list,
         .region_count = shown,
-        .others = target,
-        .other_count = choose_target(x, target),
+        .others = target.list,
+        .other_count = target.count,
         .points = points > RUN_EXPORT_POINTS ? RUN_EXPORT_POINTS
                   : points < MIN_POINTS      ? MIN_POINTS
                                              : points,
     };
     json_t *series = NULL;
-    int err = run_series(x->store, &options, &series, x->diag);
 
+    if (!err)
+        err = run_series(x->store, &options, &series, x->diag);
+    arena_deinit(&target.arena);
     if (err)
         return err;
     json_object_set_new(x->out, "series", series);

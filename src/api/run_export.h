@@ -14,7 +14,7 @@ struct store;
 enum {
     RUN_EXPORT_POINTS = 2000,
     RUN_EXPORT_REGIONS = 50, /* with charts of their own */
-    RUN_EXPORT_TARGET = 24,  /* series that the target told */
+    RUN_EXPORT_TARGET = 48,  /* series that the target told */
     RUN_EXPORT_ROWS = 1000,
     RUN_EXPORT_EXEMPLARS = 200,
 };

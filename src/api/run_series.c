@@ -122,7 +122,9 @@ static json_t *place(const struct grid *g, const struct store_columns *c, const 
 struct reading {
     const struct source *source;
     const struct str *regions; /* NULL: all together */
-    json_t *to;                /* columns by key, or those by region */
+    const struct tag *tags;    /* NULL: whatever they are */
+    size_t tag_count;
+    json_t *to; /* columns by key, or those by region */
 };
 
 static int read_source(struct store *s, const struct run_series_options *o, const struct reading *r,
@@ -136,6 +138,8 @@ static int read_source(struct store *s, const struct run_series_options *o, cons
         .where = {.metric = str_of(source->metric ? source->metric : o->latency),
                   .regions = regions,
                   .region_count = regions ? o->region_count : 0,
+                  .tags = r->tags,
+                  .tag_count = r->tag_count,
                   .to = g->rows * g->step},
         .aggs = aggs,
         .by = str_of(regions ? "region" : ""),
@@ -213,15 +217,19 @@ int run_series(struct store *s, const struct run_series_options *o, json_t **out
         json_object_set_new(g.regions, o->regions[i], json_object());
     }
     for (size_t i = 0; !err && g.rows > 0 && i < COUNT_OF(sources); i++) {
-        err = read_source(s, o, &(struct reading){&sources[i], NULL, g.overall}, &g, d);
+        err = read_source(s, o, &(struct reading){.source = &sources[i], .to = g.overall}, &g, d);
         if (!err && o->region_count > 0)
-            err = read_source(s, o, &(struct reading){&sources[i], regions, g.regions}, &g, d);
+            err = read_source(
+                s, o, &(struct reading){.source = &sources[i], .regions = regions, .to = g.regions},
+                &g, d);
     }
     for (size_t i = 0; !err && g.rows > 0 && i < o->other_count; i++) {
         const struct run_series_other *other = &o->others[i];
-        const struct source source = {other->metric, {other->agg}, {other->metric}};
+        const struct source source = {other->metric, {other->agg}, {other->name}};
+        const struct reading reading = {
+            .source = &source, .tags = other->tags, .tag_count = other->tag_count, .to = g.target};
 
-        err = read_source(s, o, &(struct reading){&source, NULL, g.target}, &g, d);
+        err = read_source(s, o, &reading, &g, d);
     }
     fill(&g, g.overall);
     for (size_t i = 0; i < o->region_count; i++)

@@ -7,12 +7,16 @@
 
 #include "base/compiler.h"
 #include "base/diag.h"
+#include "metrics/metric.h"
 
 struct store;
 
-/* A metric of its own, as --scrape stores what a target tells. */
+/* A series of a metric of its own, as --scrape stores what a target tells. */
 struct run_series_other {
+    const char *name; /* of its column */
     const char *metric;
+    const struct tag *tags;
+    size_t tag_count;
     const char *agg;
 };
 
@@ -21,7 +25,7 @@ struct run_series_options {
     const char *latency;  /* the metric whose percentiles are shown */
     const char **regions; /* a set of columns for each; the overall one is always there */
     size_t region_count;
-    const struct run_series_other *others; /* overall, in `target` by their names */
+    const struct run_series_other *others; /* in `target` by their names */
     size_t other_count;
     size_t points;   /* about the most of a column; at least 2 */
     size_t max_rows; /* steps that are read for them; 0: as many as will do */

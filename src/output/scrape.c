@@ -187,6 +187,10 @@ YIELDS static void read_target(struct target *t)
     (void)http_send(t->client, &request, &t->net.arena, &r);
     if (r.err == ERR_CANCELLED)
         return;
+    if (r.err == ERR_HTTP_BODY_LIMIT) {
+        say(t, "the answer has more than 8 MB", STR(""));
+        return;
+    }
     if (r.err) {
         say(t, "", r.error_long);
         return;

@@ -43,7 +43,6 @@ function LeftOut({ report }: { report: Report }) {
   return <p class="hint">To keep this file small: {texts.join('; ')}. The run itself is not rounded: tables are of all of it.</p>;
 }
 
-/* All label sets of a metric are one series here. */
 function targetIn({ series, left_out }: Report): Target {
   const all = Object.entries(series.target).map(([name, values]) => {
     const { target, metric } = targetOf(name);
