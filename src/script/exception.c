@@ -136,20 +136,6 @@ static void append_stack(JSContext *ctx, struct buf *out, const char *stack)
         buf_printf(out, "\t... %zu more\n", frames - MAX_FRAMES);
 }
 
-char *exception_text(JSContext *ctx, JSValueConst error)
-{
-    struct buf out = BUF_INIT(1024 * 1024);
-    char *stack = stack_of(ctx, error);
-
-    append_value(ctx, &out, error);
-    if (stack && *stack) {
-        buf_append_char(&out, '\n');
-        append_stack(ctx, &out, stack);
-    }
-    mem_free(stack);
-    return buf_take(&out);
-}
-
 /* --- diagnostics -------------------------------------------------------------------------- */
 
 /* Where a URL begins in a line of a stack; -1: nowhere. */
@@ -187,18 +173,26 @@ static struct str line_of(struct str text, int number)
     return line;
 }
 
-/* The source line with a mark under the column. */
-static void append_source(struct vu *vu, struct buf *out, const struct place *place)
+/* The line at the place; empty when it is not known. */
+static struct str source_line(struct vu *vu, const struct place *place)
 {
     const struct file *file;
     struct str line;
-    struct str shown;
 
     if (files_get(vu->worker->script->files, place->url, true, &file, NULL) < 0)
-        return;
+        return STR("");
     line = line_of(str_from(file->data, file->len), place->line);
     if (line.len > 0 && line.ptr[line.len - 1] == '\r')
         line.len--;
+    return line;
+}
+
+/* The source line with a mark under the column. */
+static void append_source(struct vu *vu, struct buf *out, const struct place *place)
+{
+    struct str line = source_line(vu, place);
+    struct str shown;
+
     if (line.len == 0 || line.len > MAX_SOURCE_LINE || place->column < 1)
         return;
     shown = str_trim(line);
@@ -211,6 +205,69 @@ static void append_source(struct vu *vu, struct buf *out, const struct place *pl
     buf_append_char(out, '^');
 }
 
+static bool is_of_a_chain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("._$", c));
+}
+
+/* Behind the parenthesis that closes the one at the beginning of `text`; 0: not on this line. */
+static size_t closed_at(struct str text)
+{
+    size_t depth = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        depth += text.ptr[i] == '(';
+        depth -= text.ptr[i] == ')';
+        if (depth == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
+/* The name of what is called at `column` (from 1), where QuickJS puts a call: at its parenthesis,
+ * or at `return` when nothing follows the call. Empty when that is no plain name. */
+static struct str callee_at(struct str line, int column)
+{
+    static const struct str tail = STR_INIT("return ");
+    size_t start = column < 1 ? line.len : (size_t)column - 1;
+    size_t end = start;
+    struct str rest;
+
+    if (start >= line.len)
+        return STR("");
+    if (line.ptr[end] == '(') {
+        while (start > 0 && is_of_a_chain(line.ptr[start - 1]))
+            start--;
+        return str_slice(line, start, end);
+    }
+    if (!str_starts_with(str_from_index(line, start), tail))
+        return STR("");
+    start += tail.len;
+    for (end = start; end < line.len && is_of_a_chain(line.ptr[end]);)
+        end++;
+    rest = str_from_index(line, end);
+    if (rest.len == 0 || rest.ptr[0] != '(' || closed_at(rest) == 0)
+        return STR("");
+    rest = str_trim(str_from_index(rest, closed_at(rest)));
+    return rest.len == 0 || rest.ptr[0] == ';' || rest.ptr[0] == '}' ? str_slice(line, start, end)
+                                                                     : STR("");
+}
+
+/* QuickJS says "not a function" without a name. */
+static void name_callee(struct vu *vu, struct buf *out, const struct place *place)
+{
+    struct str name;
+
+    if (!str_eq_c(buf_str(out), "TypeError: not a function"))
+        return;
+    name = callee_at(source_line(vu, place), place->column);
+    if (name.len == 0)
+        return;
+    buf_reset(out);
+    buf_printf(out, "TypeError: %.*s is not a function", STR_ARG(name));
+}
+
 /* What people stumble over who mix the two kinds of modules. */
 static void append_hint(struct buf *out)
 {
@@ -218,6 +275,23 @@ static void append_hint(struct buf *out)
         str_eq_c(buf_str(out), "ReferenceError: 'exports' is not defined"))
         buf_append_c(out, " (a file with import or export is an ES module, which has neither "
                           "`module` nor `exports`: use `export`)");
+}
+
+char *exception_text(JSContext *ctx, JSValueConst error)
+{
+    struct buf out = BUF_INIT(1024 * 1024);
+    char *stack = stack_of(ctx, error);
+    struct place place;
+
+    append_value(ctx, &out, error);
+    if (stack && first_place(vu_of(ctx), stack, &place))
+        name_callee(vu_of(ctx), &out, &place);
+    if (stack && *stack) {
+        buf_append_char(&out, '\n');
+        append_stack(ctx, &out, stack);
+    }
+    mem_free(stack);
+    return buf_take(&out);
 }
 
 void exception_diag(struct vu *vu, struct diag *d)
@@ -230,6 +304,8 @@ void exception_diag(struct vu *vu, struct diag *d)
     bool has_place = stack && first_place(vu, stack, &place);
 
     append_value(ctx, &out, error);
+    if (has_place)
+        name_callee(vu, &out, &place);
     if (vu->_private->account.limit_hit)
         buf_printf(&out, " (the VU has reached its memory limit of %zu bytes)",
                    vu->worker->script->memory_limit);
