@@ -45,7 +45,13 @@ static const struct {
     const char *why;
 } missing[] = {
     {"datadog", "use statsd, with K6_STATSD_ENABLE_TAGS=true"},
+    {"influx", "its name is influxdb"},
     {"kafka", "send to a collector by opentelemetry and from there to Kafka"},
+    {"loki", "outputs send metrics; --log-format json and Loki's own agent bring log lines there"},
+    {"otel", "its name is opentelemetry"},
+    {"prometheus", "its name is prometheus-rw; it needs a server that takes remote write"},
+    {"web-dashboard",
+     "--report FILE writes a page; a controller's dashboard shows a run as it goes"},
     {"cloud", "gale has no cloud service; prometheus-rw and opentelemetry reach Grafana Cloud"},
 };
 

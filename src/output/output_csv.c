@@ -79,10 +79,21 @@ static void put_time(struct buf *out, enum csv_time kind, int64_t wall)
     buf_append_c(out, text);
 }
 
+static void put_header(struct csv_output *o)
+{
+    struct buf *out = text_file_buf(o->file);
+
+    buf_append_c(out, "metric_name,timestamp,metric_value,");
+    for (const char *const *tag = o->context.system_tags; *tag; tag++)
+        buf_printf(out, "%s,", *tag);
+    buf_append_c(out, "extra_tags,metadata\n");
+}
+
 static void csv_window(struct output *base, const struct window *w)
 {
     struct csv_output *o = CONTAINER_OF(base, struct csv_output, base);
     struct buf *out = text_file_buf(o->file);
+    bool is_empty;
 
     for (size_t i = 0; i < w->sample_count; i++) {
         const struct sample *sample = &w->samples[i];
@@ -102,6 +113,8 @@ static void csv_window(struct output *base, const struct window *w)
         text_file_end_row(o->file);
     }
     text_file_flush(o->file);
+    if (text_file_has_lost(o->file, &is_empty) && is_empty)
+        put_header(o);
 }
 
 static int csv_stop(struct output *base, struct diag *d)
@@ -161,16 +174,6 @@ static int parse_arg(struct str arg, struct str *file, enum csv_time *time, stru
                             STR_ARG(key));
     }
     return 0;
-}
-
-static void put_header(struct csv_output *o)
-{
-    struct buf *out = text_file_buf(o->file);
-
-    buf_append_c(out, "metric_name,timestamp,metric_value,");
-    for (const char *const *tag = o->context.system_tags; *tag; tag++)
-        buf_printf(out, "%s,", *tag);
-    buf_append_c(out, "extra_tags,metadata\n");
 }
 
 struct output *output_csv_new(struct str arg, const struct output_context *context, struct diag *d)

@@ -93,6 +93,7 @@ static void json_window(struct output *base, const struct window *w)
     struct json_output *o = CONTAINER_OF(base, struct json_output, base);
     struct buf *out = text_file_buf(o->file);
     char time[40];
+    bool is_empty;
 
     for (size_t i = 0; i < w->sample_count; i++) {
         const struct sample *sample = &w->samples[i];
@@ -115,6 +116,10 @@ static void json_window(struct output *base, const struct window *w)
         text_file_end_row(o->file);
     }
     text_file_flush(o->file);
+    if (text_file_has_lost(o->file, &is_empty)) { /* metrics' lines may be among it */
+        map_deinit(&o->said);
+        map_init(&o->said);
+    }
 }
 
 static int json_stop(struct output *base, struct diag *d)

@@ -19,6 +19,7 @@ struct text_file {
     struct output_voice voice;
     int fd;
     bool is_regular;
+    off_t begin;
     off_t end; /* of the whole rows in it, when it is regular */
     bool is_zip;
     z_stream zip;
@@ -30,6 +31,7 @@ struct text_file {
     int err; /* of the first write that failed */
     bool is_failing;
     bool recovery_said;
+    bool has_lost; /* and nobody asked yet */
 };
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -39,7 +41,8 @@ static void find_kind(struct text_file *f)
     struct stat st;
 
     f->is_regular = fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode);
-    f->end = f->is_regular ? lseek(f->fd, 0, SEEK_CUR) : 0; /* stdout may stand anywhere */
+    f->begin = f->is_regular ? lseek(f->fd, 0, SEEK_CUR) : 0; /* stdout may stand anywhere */
+    f->end = f->begin;
 }
 
 struct text_file *text_file_open(const char *kind, struct str path,
@@ -112,6 +115,7 @@ static void note_failure(struct text_file *f, int err)
     bool may_recover = cut_back(f);
 
     f->lost += f->gathered;
+    f->has_lost = true;
     f->is_failing = !may_recover;
     if (f->err)
         return;
@@ -150,6 +154,15 @@ void text_file_flush(struct text_file *f)
     }
     f->gathered = 0;
     buf_reset(&f->buf);
+}
+
+bool text_file_has_lost(struct text_file *f, bool *is_empty)
+{
+    bool has_lost = f->has_lost;
+
+    *is_empty = f->end == f->begin;
+    f->has_lost = false;
+    return has_lost;
 }
 
 struct buf *text_file_buf(struct text_file *f)

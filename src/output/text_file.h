@@ -10,6 +10,8 @@
 #ifndef OUTPUT_TEXT_FILE_H
 #define OUTPUT_TEXT_FILE_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/diag.h"
@@ -27,6 +29,9 @@ struct buf *text_file_buf(struct text_file *f);
 void text_file_end_row(struct text_file *f);
 /* Writes what has gathered. */
 void text_file_flush(struct text_file *f);
+/* Whether something was lost since this was last asked; *is_empty: and nothing is in the file. What
+ * stands before rows (a heading) is to be written again then. */
+bool text_file_has_lost(struct text_file *f, bool *is_empty);
 /* Writes the rest and frees; an error with a message that counts them when rows were lost. */
 int text_file_close(struct text_file *f, struct diag *d);
 

@@ -412,6 +412,39 @@ static void check_room_comes_back(const char *name)
     end(&f);
 }
 
+/* There is none at the beginning: headings come when there is. */
+static void check_late_room(const char *kind, const char *name, const char *heading)
+{
+    struct fixture f;
+    struct output *o = NULL;
+    char *path;
+    char *spec;
+    char *text;
+
+    begin(&f);
+    path = mem_printf("%s/%s", f.folder, name);
+    spec = mem_printf("%s=%s", kind, path);
+    CHECK_EQ(output_new(str_of(spec), &f.context, &o, NULL), 0);
+    limit_files(20);
+    feed_often(&f, o, 2);
+    limit_files(RLIM_INFINITY);
+    feed_often(&f, o, 1);
+    CHECK_EQ(o->ops->stop(o, NULL), -EFBIG);
+    output_free(o);
+    text = take_file(path);
+    CHECK(strncmp(text, heading, strlen(heading)) == 0);
+    mem_free(path);
+    mem_free(spec);
+    mem_free(text);
+    end(&f);
+}
+
+TEST(output_files_begin_when_there_is_room)
+{
+    check_late_room("csv", "rows.csv", "metric_name,timestamp");
+    check_late_room("json", "rows.json", "{\"type\":\"Metric\"");
+}
+
 TEST(output_files_go_on_when_there_is_room_again)
 {
     check_room_comes_back("rows.csv");
