@@ -254,6 +254,7 @@ static int put_series(struct exporting *x, const struct region_names *regions)
         .latency = latency,
         .regions = (const char **)(uintptr_t)regions->list,
         .region_count = shown,
+        .regions_are_all = regions->all == regions->count,
         .others = target.list,
         .other_count = target.count,
         .points = points > RUN_EXPORT_POINTS ? RUN_EXPORT_POINTS

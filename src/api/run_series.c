@@ -124,7 +124,8 @@ struct reading {
     const struct str *regions; /* NULL: all together */
     const struct tag *tags;    /* NULL: whatever they are */
     size_t tag_count;
-    json_t *to; /* columns by key, or those by region */
+    json_t *to;      /* columns by key, or those by region */
+    json_t *overall; /* with regions: columns of all together; NULL: are not asked for */
 };
 
 static int read_source(struct store *s, const struct run_series_options *o, const struct reading *r,
@@ -143,6 +144,7 @@ static int read_source(struct store *s, const struct run_series_options *o, cons
                   .to = g->rows * g->step},
         .aggs = aggs,
         .by = str_of(regions ? "region" : ""),
+        .with_total = r->overall != NULL,
         .step = g->step,
     };
     struct store_columns columns;
@@ -162,7 +164,9 @@ static int read_source(struct store *s, const struct run_series_options *o, cons
         return err;
     for (size_t i = 0; i < columns.count; i++) {
         const struct store_column *column = &columns.list[i];
-        json_t *to = regions ? json_object_get(r->to, column->by) : r->to;
+        json_t *to = !regions        ? r->to
+                     : column->by[0] ? json_object_get(r->to, column->by)
+                                     : r->overall;
 
         if (to)
             json_object_set_new(to, source->keys[column->agg], place(g, &columns, column->values));
@@ -217,11 +221,18 @@ int run_series(struct store *s, const struct run_series_options *o, json_t **out
         json_object_set_new(g.regions, o->regions[i], json_object());
     }
     for (size_t i = 0; !err && g.rows > 0 && i < COUNT_OF(sources); i++) {
-        err = read_source(s, o, &(struct reading){.source = &sources[i], .to = g.overall}, &g, d);
+        bool once = o->region_count > 0 && o->regions_are_all;
+
+        if (!once)
+            err =
+                read_source(s, o, &(struct reading){.source = &sources[i], .to = g.overall}, &g, d);
         if (!err && o->region_count > 0)
-            err = read_source(
-                s, o, &(struct reading){.source = &sources[i], .regions = regions, .to = g.regions},
-                &g, d);
+            err = read_source(s, o,
+                              &(struct reading){.source = &sources[i],
+                                                .regions = regions,
+                                                .to = g.regions,
+                                                .overall = once ? g.overall : NULL},
+                              &g, d);
     }
     for (size_t i = 0; !err && g.rows > 0 && i < o->other_count; i++) {
         const struct run_series_other *other = &o->others[i];

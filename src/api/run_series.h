@@ -3,6 +3,7 @@
 #define API_RUN_SERIES_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -25,6 +26,7 @@ struct run_series_options {
     const char *latency;  /* the metric whose percentiles are shown */
     const char **regions; /* a set of columns for each; the overall one is always there */
     size_t region_count;
+    bool regions_are_all; /* the run has no other: each metric is read once for them and overall */
     const struct run_series_other *others; /* in `target` by their names */
     size_t other_count;
     size_t points;   /* about the most of a column; at least 2 */

@@ -47,6 +47,7 @@ static int put_series(struct stored *q, struct store *s, json_t *snapshot, struc
     if (err == 0)
         err = store_each_region(s, options.run, add_region, &names, d);
     options.region_count = names.count;
+    options.regions_are_all = names.count < PLANNER_MAX_REGIONS;
     options.points = (size_t)points;
     options.max_rows = ROWS_PER_POINT * (size_t)points;
     if (err == 0)

@@ -32,6 +32,7 @@ struct query {
     uint32_t *lane_column;
     char **columns; /* values of `by`; owned until they go out */
     uint32_t column_count;
+    uint32_t total; /* the column of all; UINT32_MAX: there is none */
 
     int64_t from; /* of the slice */
     size_t rows;
@@ -139,6 +140,13 @@ static int choose_lanes(struct query *q, uint32_t numbers)
     mem_free(column);
     if (q->ask->by.len == 0)
         return column_of(q, STR("")) < 0 ? ERR_LIMIT : 0;
+    if (by_region(q) && q->ask->with_total) {
+        int total = column_of(q, STR("")); /* no region is called that */
+
+        if (total < 0)
+            return total;
+        q->total = (uint32_t)total;
+    }
     return 0;
 }
 
@@ -260,13 +268,26 @@ static double aggregate(const struct query *q, const struct sink *sink, struct a
     return sink_aggregate(sink, agg, (double)seconds);
 }
 
-static void take_row(struct query *q, size_t row, size_t out_row)
+static void put_values(struct query *q, uint32_t column, const struct sink *sum, size_t row,
+                       size_t out_row)
 {
     struct store_columns *out = q->out;
 
+    for (size_t a = 0; a < q->ask->agg_count; a++)
+        out->list[column * q->ask->agg_count + a].values[out_row] =
+            aggregate(q, sum, q->ask->aggs[a], q->from + (int64_t)row * out->step);
+}
+
+static void take_row(struct query *q, size_t row, size_t out_row)
+{
+    struct sink total;
+
+    sink_init(&total, q->metric->metric.type);
     for (uint32_t c = 0; c < q->column_count; c++) {
         struct sink sum;
 
+        if (c == q->total)
+            continue;
         sink_init(&sum, q->metric->metric.type);
         for (uint32_t lane = 0; lane < q->lanes; lane++) {
             struct sink *sink = &q->sinks[lane * q->rows + row];
@@ -278,11 +299,16 @@ static void take_row(struct query *q, size_t row, size_t out_row)
             else
                 fold(q, &sum, sink);
         }
-        for (size_t a = 0; a < q->ask->agg_count; a++)
-            out->list[c * q->ask->agg_count + a].values[out_row] =
-                aggregate(q, &sum, q->ask->aggs[a], q->from + (int64_t)row * out->step);
+        put_values(q, c, &sum, row, out_row);
+        if (q->total != UINT32_MAX && total.is_empty)
+            sink_move(&total, &sum);
+        else if (q->total != UINT32_MAX)
+            fold(q, &total, &sum);
         sink_deinit(&sum);
     }
+    if (q->total != UINT32_MAX)
+        put_values(q, q->total, &total, row, out_row);
+    sink_deinit(&total);
 }
 
 static int take_slice(struct query *q, size_t at, size_t rows)
@@ -404,7 +430,7 @@ int store_query(struct store *s, const struct store_query *ask, struct store_col
                 struct diag *d)
 {
     struct store_columns columns = {0};
-    struct query q = {.ask = ask, .store = s, .out = &columns, .diag = d};
+    struct query q = {.ask = ask, .store = s, .out = &columns, .diag = d, .total = UINT32_MAX};
     struct sql_scope scope;
     int64_t run;
     int err = sql_enter(s, &scope, d);

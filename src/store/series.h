@@ -78,9 +78,10 @@ struct store_query {
     struct store_where where; /* with a metric */
     const struct agg *aggs;   /* a count of a counter, rate or trend is per step */
     size_t agg_count;
-    struct str by;  /* "": one column for all; "region", or a tag's key: one for each value */
-    int64_t step;   /* seconds; 0: the least round number that keeps within `points` */
-    int64_t points; /* 0: 1200 */
+    struct str by;   /* "": one column for all; "region", or a tag's key: one for each value */
+    bool with_total; /* by region: also a column "" of all that where->regions lets through */
+    int64_t step;    /* seconds; 0: the least round number that keeps within `points` */
+    int64_t points;  /* 0: 1200 */
 };
 
 struct store_column {

@@ -86,7 +86,7 @@ static bool column_has(const struct store_query *q, const char *by, size_t regio
     if (q->by.len == 0)
         return true;
     if (str_eq_c(q->by, "region"))
-        return strcmp(by, regions[region]) == 0;
+        return by[0] == '\0' || strcmp(by, regions[region]) == 0;
     return str_eq_c(tags_get(fixture_series((enum fixture_series)series)->tags, q->by), by);
 }
 
@@ -160,6 +160,8 @@ static void check_all(struct store *s, const char *run, int64_t step)
     check_query(s, &q, 1, __LINE__);
     q.by = STR("region");
     check_query(s, &q, 2, __LINE__);
+    q.with_total = true;
+    check_query(s, &q, 3, __LINE__);
     q.by = STR("name");
     check_query(s, &q, 2, __LINE__);
     q.by = STR("");
@@ -167,22 +169,22 @@ static void check_all(struct store *s, const char *run, int64_t step)
     q.where.tag_count = 1;
     check_query(s, &q, 1, __LINE__);
     q.by = STR("region");
-    check_query(s, &q, 2, __LINE__);
+    check_query(s, &q, 3, __LINE__);
     q.where.tag_count = 0;
     q.where.from = 61;
     q.where.to = 1217;
     q.where.metric = STR("only");
-    check_query(s, &q, 2, __LINE__);
+    check_query(s, &q, 3, __LINE__);
     q.where.from = q.where.to = 0;
     q.agg_count = 1;
     q.aggs = &rate;
     q.where.metric = STR("http_reqs");
-    check_query(s, &q, 2, __LINE__);
+    check_query(s, &q, 3, __LINE__);
     q.where.metric = STR("http_req_failed");
-    check_query(s, &q, 2, __LINE__);
+    check_query(s, &q, 3, __LINE__);
     q.aggs = &value;
     q.where.metric = STR("vus");
-    check_query(s, &q, 2, __LINE__);
+    check_query(s, &q, 3, __LINE__);
     q.by = STR("");
     check_query(s, &q, 1, __LINE__);
     q.where.metric = STR("depth");
