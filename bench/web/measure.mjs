@@ -129,15 +129,13 @@ async function sampleToScreen(browser) {
   return { seconds: delays.length, p50_ms: quantile(delays, 0.5), max_ms: Math.max(...delays) };
 }
 
-/* From navigation to drawn charts, of the run of a day that bench/store made; its store tells no regions. */
+/* From navigation to drawn charts, of the run of a day that bench/store made. */
 async function aDayOpens(browser) {
   const times = [];
   const used = [];
   for (let i = 0; i < OPENED; i++) {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     const cpu = await meter(page);
-    await page.route(`**/api/v1/runs/${DAY}`, (route) => route.fulfill({
-      json: runOf({ id: DAY, phase: 'ended', regions: ['us-east-1', 'eu-central-1', 'ap-southeast-2'], seconds: 86400, agents: 3 }) }));
     await page.addInitScript(() => {
       const watcher = new MutationObserver(() => {
         if (!document.querySelector('figure.chart canvas') || !/^2[34]:/.test(document.querySelector('[role=timer]')?.textContent ?? '')) return;

@@ -172,6 +172,26 @@ await button('Everything').click();
 await page.getByRole('checkbox', { name: 'eu-central-1' }).check();
 await isSound('stopped run');
 
+/* --- what the lines are at under the pointer, and not while it pans --- */
+
+const p95 = page.getByRole('group', { name: /^p\(95\)/ });
+const field = await p95.locator('.u-over').boundingBox();
+await page.mouse.move(field.x + 0.4 * field.width, field.y + 30);
+const values = p95.locator('.tip b');
+await values.first().waitFor();
+for (const text of await values.allTextContents()) assert.match(text, /^([0-9.,]+ ms|–)$/);
+assert.equal(await values.count(), 1 + REGIONS.length);
+const tip = await p95.locator('.tip').boundingBox();
+assert(tip.x >= field.x - 1 && tip.x + tip.width <= field.x + field.width + 1, 'the box leaves the chart');
+assert.deepEqual(await page.getByRole('group', { name: /^Virtual users/ }).locator('.tip b').filter({ visible: true }).count(), 1);
+await page.keyboard.down('Shift');
+await page.mouse.down();
+await page.mouse.move(field.x + 0.5 * field.width, field.y + 30);
+assert(!await p95.locator('.tip').isVisible());
+await page.mouse.up();
+await page.keyboard.up('Shift');
+await page.mouse.move(0, 0);
+
 /* --- a link for anybody --- */
 
 await button('Share').click();

@@ -62,14 +62,18 @@ function drawEvents(u: uPlot, events: Event[], theme: Theme) {
   ctx.restore();
 }
 
-/* Pans with the pointer until it is released. */
+const isPanned = () => document.body.classList.contains('panned');
+
+/* Pans with the pointer until it is released. Meanwhile no chart of the page has a cursor. */
 function panWith(u: uPlot, zoom: Zoom, down: MouseEvent) {
   let x = down.clientX;
+  document.body.classList.add('panned');
   const move = (e: MouseEvent) => {
     zoom.pan((x - e.clientX) * devicePixelRatio / u.bbox.width);
     x = e.clientX;
   };
   const up = () => {
+    document.body.classList.remove('panned');
     removeEventListener('mousemove', move);
     removeEventListener('mouseup', up);
   };
@@ -125,6 +129,7 @@ function optionsOf({ theme, unit, labels, zoom, group, events, data, width }: Lo
       sync: { key: group, scales: ['x', null], filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' } },
       bind: {
         mousedown: (u, _, start) => (e) => { if (e.shiftKey) panWith(u, zoom, e); else start(e); return null; },
+        mousemove: (_u, _target, move) => (e) => { if (!isPanned()) move(e); return null; },
         dblclick: () => () => { zoom.show(null); return null; },
       },
     },

@@ -4,6 +4,7 @@ import { nearestRow, type Rows } from '../data/thin';
 import { clock, number } from './format';
 
 const GAP = 12;
+const BRIEF = 144; /* pixels, as styles/charts.css has it */
 
 interface TipLine { label: string; color: string }
 
@@ -35,19 +36,27 @@ export function chartTip(unit: string, lines: TipLine[], rowsOf: () => Rows): uP
       value.textContent = v == null ? '–' : `${number(v)} ${unit}`;
     });
   };
-  /* Nothing of the layout is read here: it would be made anew for each chart of the group. */
+  let width = 0; /* of the box, where that is not brief; 0: unknown */
+  /* Of the layout nothing is read but the width, once: it would be made anew for each chart of the group. */
   const follow = (u: uPlot) => {
     const { idx, left = -1 } = u.cursor;
     box.hidden = idx == null || left < 0;
     if (box.hidden) return;
     tell(u.posToVal(left, 'x'));
-    const isRight = left * devicePixelRatio > u.bbox.width / 2;
-    box.style.transform = `translateX(${isRight ? left - GAP : left + GAP}px)${isRight ? ' translateX(-100%)' : ''}`;
+    const room = u.bbox.width / devicePixelRatio;
+    const isBrief = box.classList.contains('brief');
+    if (!isBrief) width ||= box.offsetWidth;
+    const x = left > room / 2 ? left - GAP - (isBrief ? BRIEF : width) : left + GAP;
+    box.style.transform = `translateX(${Math.max(0, Math.min(x, room - (isBrief ? BRIEF : width)))}px)`;
+  };
+  const enter = (isHere: boolean) => () => {
+    box.classList.toggle('brief', !isHere);
+    width = 0;
   };
   const ready = (u: uPlot) => {
     u.over.append(box);
-    u.over.addEventListener('mouseenter', () => box.classList.remove('brief'));
-    u.over.addEventListener('mouseleave', () => box.classList.add('brief'));
+    u.over.addEventListener('mouseenter', enter(true));
+    u.over.addEventListener('mouseleave', enter(false));
   };
   return { hooks: { ready, setCursor: follow } };
 }
