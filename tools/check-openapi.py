@@ -184,6 +184,8 @@ def expected(document):
                 flags.append("CREATES")
             if takes_upload(operation):
                 flags.append("UPLOAD")
+            if operation.get("x-local"):
+                flags.append("LOCAL")
             routes[operation["operationId"]] = (method.upper(), base + path,
                                                 operation["x-role"].upper(),
                                                 " | ".join(flags) or "0")

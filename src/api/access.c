@@ -5,6 +5,7 @@
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/bucket.h"
 #include "api/keeper.h"
@@ -191,7 +192,7 @@ static void add_fixed(struct access *a)
     struct store_token token = {.id = OPERATOR_ID, .name = "operator", .role = "admin"};
 
     a->anybody.is_noted = true;
-    a->anybody.caller = (struct api_caller){.role = API_ADMIN};
+    a->anybody.caller = (struct api_caller){.role = a->config.open_role};
     snprintf(a->anybody.caller.id, SHORT_ID_SIZE, "%s", ACCESS_ANYBODY);
     snprintf(a->anybody.caller.name, ACCESS_NAME_SIZE, "anybody");
     if (!a->config.token)
@@ -454,14 +455,44 @@ static bool is_loopback_host(const char *host)
     return strncmp(host, "127.", 4) == 0 && host[strspn(host, "0123456789.:")] == '\0';
 }
 
+/* An address, or what this machine calls itself; a port may follow. */
+static bool is_machine_host(const char *host)
+{
+    struct str name = str_of(host);
+    ptrdiff_t colon = str_rfind(name, ':');
+    char own[256] = "";
+
+    if (host[0] == '[')
+        return host[strspn(host, "0123456789abcdefABCDEF.:[]")] == '\0';
+    if (host[strspn(host, "0123456789.:")] == '\0')
+        return true;
+    if (colon >= 0)
+        name = str_slice(name, 0, (size_t)colon);
+    return gethostname(own, sizeof own - 1) == 0 && own[0] && str_eq_nocase(name, str_of(own));
+}
+
+static bool is_of_this_machine(const struct api_request *r)
+{
+    const char *peer = api_peer(r);
+
+    return strcmp(peer, "::1") == 0 || strncmp(peer, "127.", 4) == 0 ||
+           strncmp(peer, "::ffff:127.", 11) == 0;
+}
+
 static bool identify_anybody(struct access *a, struct api_request *r, struct api_caller *out)
 {
-    if (!is_loopback_host(api_header(r, "Host")))
-        return forbid(r, "without tokens this controller answers its own machine alone, as "
-                         "localhost: start it with --auth to serve under other names");
+    const char *host = api_header(r, "Host");
+
+    if (!is_loopback_host(host) && (!a->config.is_shared || !is_machine_host(host)))
+        return forbid(r, a->config.is_shared
+                             ? "this is served under the machine's address or its own name"
+                             : "without tokens this machine alone is answered, as localhost: other "
+                               "names need a controller with --auth, or a run's --dashboard-addr");
     if (!is_own_page(a, r, true))
         return forbid(r, "the request comes from a page of another site");
     *out = a->anybody.caller;
+    if (a->config.is_shared && !is_of_this_machine(r))
+        out->role = API_VIEWER;
     return true;
 }
 

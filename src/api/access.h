@@ -8,6 +8,9 @@
  * Where the API is open (on loopback, when nothing was said) whoever shows no token is an admin;
  * pages of other sites that a browser has open beside it are kept out all the same.
  *
+ * A run's own dashboard is open to runners, and when it listens beyond loopback to viewers. It
+ * answers there to addresses, which no DNS can make point to it, and to this machine's name.
+ *
  * Threads: the loop's. Internal to src/api. */
 #ifndef API_ACCESS_H
 #define API_ACCESS_H
@@ -38,9 +41,11 @@ struct api_caller {
 struct access_config {
     struct keeper *keeper;
     struct loop *loop;
-    const char *token; /* an admin's, of the operator's choosing; NULL: none */
-    bool is_open;      /* no token is needed */
-    bool is_tls;       /* the API speaks TLS: cookies are sent by it alone */
+    const char *token;       /* an admin's, of the operator's choosing; NULL: none */
+    bool is_open;            /* no token is needed */
+    bool is_shared;          /* by other machines too, though it is open */
+    enum api_role open_role; /* of who shows no token, and is of this machine */
+    bool is_tls;             /* the API speaks TLS: cookies are sent by it alone */
 };
 
 /* Reads the tokens; before the loop runs. With a message. */

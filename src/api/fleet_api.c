@@ -1,6 +1,7 @@
 /* From a request to its handler: the route, who asks, whether they may. */
 #include "api/fleet_api.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/access.h"
@@ -46,9 +47,13 @@ static bool may(struct api_call *call)
         return may_by_share(call);
     if (caller->role >= call->route->role)
         return true;
-    api_problem(call->request, 403, "/problems/forbidden", "Forbidden",
-                "this needs the role %s; the token '%s' is a %s", role_name(call->route->role),
-                caller->name, role_name(caller->role));
+    if (strcmp(caller->id, ACCESS_ANYBODY) == 0)
+        api_problem(call->request, 403, "/problems/forbidden", "Forbidden",
+                    "this is for who is on the machine itself: others may only look");
+    else
+        api_problem(call->request, 403, "/problems/forbidden", "Forbidden",
+                    "this needs the role %s; the token '%s' is a %s", role_name(call->route->role),
+                    caller->name, role_name(caller->role));
     return false;
 }
 
@@ -65,6 +70,36 @@ static bool is_admitted(struct api_call *call)
            access_count(access, call->request, &call->caller) && may(call);
 }
 
+/* Of one run there is one page, whatever is asked for: k6's path, or that of the run before. */
+static bool leads_home(const struct fleet_api *api, struct api_request *r)
+{
+    const char *run = api->context.config.local_id;
+    const char *path = api_path(r);
+    bool is_page = static_is_page(path) || strcmp(path, "/ui") == 0 || strcmp(path, "/ui/") == 0;
+    char home[64];
+
+    if (!run || !is_page)
+        return false;
+    snprintf(home, sizeof home, "/runs/%s", run);
+    if (strcmp(path, home) == 0)
+        return false;
+    api_add_header(r, "Location", home);
+    api_add_header(r, "Cache-Control", "no-store");
+    api_answer(r, 302, "text/plain; charset=utf-8", STR(""));
+    return true;
+}
+
+/* A controller has all that there is. */
+static bool is_there(struct api_call *call)
+{
+    if (call->context->config.controller || (call->route->flags & ROUTE_LOCAL))
+        return true;
+    api_problem(call->request, 404, "/problems/not-found", "Not found",
+                "gale run serves the one run that it makes: a controller (gale controller) has "
+                "this, too");
+    return false;
+}
+
 /* Who asks, and whether they may, is known before the body is read. */
 static void admit(void *arg, struct api_request *r)
 {
@@ -79,7 +114,8 @@ static void admit(void *arg, struct api_request *r)
     case ROUTE_FOUND:
         api_add_header(r, "Cache-Control", "no-store");
         api_limit_body(r, call->route->flags & ROUTE_UPLOAD ? MAX_UPLOAD : MAX_BODY);
-        is_admitted(call);
+        if (is_there(call))
+            is_admitted(call);
         break;
     case ROUTE_NO_METHOD:
         api_add_header(r, "Allow", allow);
@@ -92,7 +128,7 @@ static void admit(void *arg, struct api_request *r)
         break;
     case ROUTE_NO_PATH:
         /* The dashboard holds no secret: it asks for the token itself. */
-        if (!static_answer(r))
+        if (!leads_home(api, r) && !static_answer(r))
             api_problem(r, 404, "/problems/not-found", "Not found", "There is no such page");
     }
 }
@@ -112,7 +148,8 @@ static void count(void *arg, unsigned status)
 {
     const struct fleet_api *api = arg;
 
-    prometheus_count_answer(api->context.prometheus, status);
+    if (api->context.prometheus)
+        prometheus_count_answer(api->context.prometheus, status);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -125,6 +162,8 @@ static int start_access(struct fleet_api *api, struct diag *d)
         .loop = config->loop,
         .token = config->token,
         .is_open = config->is_open,
+        .is_shared = config->is_shared,
+        .open_role = config->controller ? API_ADMIN : API_RUNNER,
         .is_tls = config->cert_pem != NULL,
     };
     int err = access_new(&access, &api->context.access, d);
@@ -132,6 +171,13 @@ static int start_access(struct fleet_api *api, struct diag *d)
     if (err || config->is_open)
         return err;
     return access_bootstrap(api->context.access, api->first_token, d);
+}
+
+static void watch_controller(struct fleet_api *api)
+{
+    api->live = fleet_live_new(api->context.config.controller, api->context.lives);
+    api->context.living = fleet_live_runs(api->live);
+    api->context.prometheus = prometheus_new(&api->context);
 }
 
 int fleet_api_start(const struct fleet_api_config *config, struct fleet_api **out, struct diag *d)
@@ -153,9 +199,9 @@ int fleet_api_start(const struct fleet_api_config *config, struct fleet_api **ou
 
     api->context.config = *config;
     api->context.lives = lives_new(config->loop);
-    api->live = fleet_live_new(config->controller, api->context.lives);
-    api->context.living = fleet_live_runs(api->live);
-    api->context.prometheus = prometheus_new(&api->context);
+    api->context.living = config->local;
+    if (config->controller)
+        watch_controller(api);
     err = start_access(api, d);
     if (err == 0)
         err = api_server_start(&server, &api->server, d);
@@ -172,9 +218,11 @@ void fleet_api_stop(struct fleet_api *api)
 {
     if (!api)
         return;
-    fleet_live_stop(api->live);
+    if (api->live) {
+        fleet_live_stop(api->live);
+        prometheus_stop(api->context.prometheus);
+    }
     lives_stop(api->context.lives);
-    prometheus_stop(api->context.prometheus);
     api_server_stop(api->server);
 }
 
@@ -182,9 +230,10 @@ void fleet_api_free(struct fleet_api *api)
 {
     if (!api)
         return;
+    if (api->live)
+        prometheus_free(api->context.prometheus);
     fleet_live_free(api->live);
     lives_free(api->context.lives);
-    prometheus_free(api->context.prometheus);
     access_free(api->context.access);
     mem_free(api);
 }
@@ -197,4 +246,29 @@ int fleet_api_port(const struct fleet_api *api)
 const char *fleet_api_first_token(const struct fleet_api *api)
 {
     return api->first_token;
+}
+
+/* --- one run -------------------------------------------------------------------------------- */
+
+bool fleet_api_is_followed(const struct fleet_api *api)
+{
+    return lives_are_followed(api->context.lives, api->context.config.local_id);
+}
+
+void fleet_api_tell(struct fleet_api *api, const char *event, json_t *data)
+{
+    if (fleet_api_is_followed(api))
+        lives_send(api->context.lives, api->context.config.local_id, event, data);
+    else
+        json_decref(data);
+}
+
+void fleet_api_end(struct fleet_api *api, json_t *all, json_t *view)
+{
+    lives_end(api->context.lives, api->context.config.local_id, all, view);
+}
+
+void fleet_api_drain(struct fleet_api *api, int64_t nsec)
+{
+    api_server_drain(api->server, nsec);
 }

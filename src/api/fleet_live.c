@@ -30,14 +30,14 @@ static void send_away(void *arg, const char *id)
     const struct fleet_run *run = controller_find_run(f->controller, id);
 
     if (!run || !fleet_run_is_over(run))
-        lives_end(f->lives, id, NULL);
+        lives_end(f->lives, id, NULL, NULL);
 }
 
 static void on_run(const struct fleet_live *f, const struct fleet_run *run)
 {
     lives_send(f->lives, fleet_run_id(run), "phase", view_phase(view_run(run)));
     if (fleet_run_is_over(run))
-        lives_end(f->lives, fleet_run_id(run), view_run(run));
+        lives_end(f->lives, fleet_run_id(run), NULL, view_run(run));
 }
 
 static void on_news(void *arg, const struct controller_news *news)

@@ -46,9 +46,9 @@ static void drop(struct live *l)
     mem_free(l);
 }
 
-static void end(struct live *l)
+static void end(struct live *l, struct str bytes)
 {
-    api_stream_end(l->stream);
+    api_stream_end_with(l->stream, bytes);
     drop(l);
 }
 
@@ -94,7 +94,7 @@ void lives_end_caller(struct lives *lives, const char *token)
     for (struct live *l = lives->list, *next; l; l = next) {
         next = l->next;
         if (strcmp(l->caller, token) == 0)
-            end(l);
+            end(l, STR(""));
     }
 }
 
@@ -124,15 +124,20 @@ void lives_send(struct lives *lives, const char *run, const char *event, json_t 
     buf_deinit(&text);
 }
 
-void lives_end(struct lives *lives, const char *run, json_t *view)
+void lives_end(struct lives *lives, const char *run, json_t *all, json_t *view)
 {
+    struct buf text = BUF_INIT(SIZE_MAX);
+
+    if (all)
+        format(lives, "export", all, &text);
     if (view)
-        lives_send(lives, run, "end", view);
+        format(lives, "end", view, &text);
     for (struct live *l = lives->list, *next; l; l = next) {
         next = l->next;
         if (is_of(l, run))
-            end(l);
+            end(l, buf_str(&text));
     }
+    buf_deinit(&text);
 }
 
 static void beat(struct timer *timer)
@@ -206,7 +211,7 @@ void lives_add(struct lives *lives, const struct api_call *call, json_t *snapsho
     l = add(lives, call);
     l->stream = api_stream_begin(call->request, buf_str(&text), MAX_WAITING, on_closed, l);
     if (is_over)
-        end(l);
+        end(l, STR(""));
     buf_deinit(&text);
 }
 
@@ -227,7 +232,7 @@ void lives_stop(struct lives *lives)
 {
     timer_stop(lives->loop, &lives->heartbeat);
     while (lives->list)
-        end(lives->list);
+        end(lives->list, STR(""));
 }
 
 void lives_free(struct lives *lives)

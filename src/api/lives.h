@@ -32,9 +32,9 @@ size_t lives_count(const struct lives *lives);
 
 /* To all who follow the run; takes the data. */
 void lives_send(struct lives *lives, const char *run, const char *event, json_t *data);
-/* The end of the run's streams: with the Run as it is then, which is taken; NULL: somebody else
- * knows how it goes on. */
-void lives_end(struct lives *lives, const char *run, json_t *view);
+/* The end of the run's streams, with the Run as it is then (NULL: somebody else knows how it goes
+ * on) and before it, if not NULL, an Export; both are taken. */
+void lives_end(struct lives *lives, const char *run, json_t *all, json_t *view);
 /* Ends those that the token's owner follows. */
 void lives_end_caller(struct lives *lives, const char *token);
 

@@ -11,6 +11,7 @@
 #define SHARE ROUTE_SHARE
 #define CREATES ROUTE_CREATES
 #define UPLOAD ROUTE_UPLOAD
+#define LOCAL ROUTE_LOCAL
 
 static const struct route routes[] = {
 #define ROUTE(method, path, operation, role, flags, handler)                                       \

@@ -13,6 +13,7 @@ enum route_flag {
     ROUTE_SHARE = 1,   /* share tokens of the path's run open it */
     ROUTE_CREATES = 2, /* takes an Idempotency-Key */
     ROUTE_UPLOAD = 4,  /* the body may be a script or an archive */
+    ROUTE_LOCAL = 8,   /* there without a controller, of the one run of a machine */
 };
 
 enum { ROUTE_PARAMS = 3, ROUTE_VALUE_SIZE = 128, ROUTE_ALLOW_SIZE = 40 };

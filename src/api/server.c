@@ -303,6 +303,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     (void)how;
     if (!r)
         return;
+    if (r->server->is_draining)
+        loop_stop(r->server->config.loop);
     *state = NULL;
     *r->link = r->next;
     if (r->next)
@@ -366,6 +368,42 @@ int api_server_start(const struct api_server_config *config, struct api_server *
                     config->cert_pem ? ": are certificate and key PEM files that fit?" : "");
 }
 
+struct patience {
+    struct timer timer;
+    struct loop *loop;
+    bool is_over;
+};
+
+static void on_patience(struct timer *timer)
+{
+    struct patience *p = CONTAINER_OF(timer, struct patience, timer);
+
+    p->is_over = true;
+    loop_stop(p->loop);
+}
+
+static bool is_sending(const struct api_server *s)
+{
+    for (const struct api_request *r = s->requests; r; r = r->next) {
+        if (r->stream && r->stream->is_ended)
+            return true;
+    }
+    return false;
+}
+
+void api_server_drain(struct api_server *s, int64_t nsec)
+{
+    struct patience patience = {.loop = s->config.loop};
+
+    timer_init(&patience.timer, on_patience);
+    timer_start(s->config.loop, &patience.timer, clock_now() + nsec);
+    s->is_draining = true;
+    while (is_sending(s) && !patience.is_over)
+        loop_run(s->config.loop);
+    s->is_draining = false;
+    timer_stop(s->config.loop, &patience.timer);
+}
+
 /* Whoever was to answer must not any more. */
 static void refuse_at_end(struct api_request *r)
 {
@@ -376,7 +414,7 @@ static void refuse_at_end(struct api_request *r)
         r->answered(r->answered_arg, 0, STR(""), NULL);
     r->answered = NULL;
     api_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "/problems/not-ready", "Not ready",
-                "this controller is ending");
+                "this server is ending");
 }
 
 void api_server_stop(struct api_server *s)

@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 #include "base/diag.h"
@@ -42,6 +43,8 @@ MUST_USE int api_server_start(const struct api_server_config *config, struct api
                               struct diag *d);
 void api_server_stop(struct api_server *s); /* NULL is allowed */
 int api_server_port(const struct api_server *s);
+/* Runs the loop until all streams that have ended are sent, or so long. */
+void api_server_drain(struct api_server *s, int64_t nsec);
 
 /* --- requests ------------------------------------------------------------------------------- */
 
@@ -101,5 +104,7 @@ struct api_stream *api_stream_begin(struct api_request *r, struct str first, siz
 void api_stream_send(struct api_stream *s, struct str bytes);
 size_t api_stream_waiting(const struct api_stream *s); /* bytes */
 void api_stream_end(struct api_stream *s); /* what waits is still sent; `closed` is not called */
+/* The same with these bytes as the last, however many. */
+void api_stream_end_with(struct api_stream *s, struct str bytes);
 
 #endif

@@ -68,15 +68,17 @@ static void finish_info(struct stored *q)
 
     if (config->provisioner)
         json_array_append_new(provisioners, json_string(config->provisioner));
-    q->json = json_pack(
-        "{s:s, s:o, s:o, s:o, s:{s:i, s:i, s:i, s:i, s:i}, s:{s:o, s:o}, s:{s:I, s:b, s:o}, s:o}",
-        "version", GALE_VERSION, "started_at", view_time(config->started_wall), "now",
-        view_time(clock_wall()), "caller", q->json, "limits", "upload_bytes", UPLOAD_BYTES,
-        "body_bytes", BODY_BYTES, "requests_per_second", 50, "streams", LIVES_MAX, "points", POINTS,
-        "retention", "runs_days", days_or_null(config->retain_nsec), "bytes",
-        config->retain_bytes ? json_integer(config->retain_bytes) : json_null(), "store", "bytes",
-        (json_int_t) * (int64_t *)q->work, "is_read_only", problem != NULL, "problem",
-        text_or_null(problem), "provisioners", provisioners);
+    q->json =
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i, s:i, s:i}, s:{s:o, s:o}, s:{s:I, "
+                  "s:b, s:o}, s:o}",
+                  "version", GALE_VERSION, "started_at", view_time(config->started_wall), "now",
+                  view_time(clock_wall()), "caller", q->json, "run", text_or_null(config->local_id),
+                  "limits", "upload_bytes", UPLOAD_BYTES, "body_bytes", BODY_BYTES,
+                  "requests_per_second", 50, "streams", LIVES_MAX, "points", POINTS, "retention",
+                  "runs_days", days_or_null(config->retain_nsec), "bytes",
+                  config->retain_bytes ? json_integer(config->retain_bytes) : json_null(), "store",
+                  "bytes", (json_int_t) * (int64_t *)q->work, "is_read_only", problem != NULL,
+                  "problem", text_or_null(problem), "provisioners", provisioners);
 }
 
 void server_info(struct api_call *call)

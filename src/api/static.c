@@ -18,7 +18,7 @@ static const struct static_file *find(const char *path)
     return NULL;
 }
 
-static bool is_page(const char *path)
+bool static_is_page(const char *path)
 {
     return strcmp(path, "/") == 0 || strcmp(path, "/new") == 0 || strcmp(path, "/compare") == 0 ||
            strncmp(path, "/runs/", 6) == 0;
@@ -28,7 +28,7 @@ bool static_answer(struct api_request *r)
 {
     const char *method = api_method(r);
     const char *path = api_path(r);
-    bool page = is_page(path);
+    bool page = static_is_page(path);
     const struct static_file *file;
 
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)

@@ -21,5 +21,7 @@ extern const size_t static_file_count;
  * itself routes: "/", "/new", "/compare" and "/runs/...". False: it is none of these, and nothing
  * was answered. */
 bool static_answer(struct api_request *r);
+/* Whether it is one of those paths. */
+bool static_is_page(const char *path);
 
 #endif

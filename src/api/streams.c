@@ -91,3 +91,10 @@ void api_stream_end(struct api_stream *s)
     if (s->request)
         server_resume(s->request);
 }
+
+void api_stream_end_with(struct api_stream *s, struct str bytes)
+{
+    if (s->request && !s->is_ended)
+        buf_append_str(&s->waiting, bytes);
+    api_stream_end(s);
+}

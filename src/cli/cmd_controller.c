@@ -239,7 +239,8 @@ static int start_api(struct controller_command *c, struct diag *d)
         .loop = c->service.loop,
         .address = listen_address(c),
         .token = token,
-        .is_open = !token && !args_bool(c->args, FLAG_AUTH) && is_loopback(listen_address(c)),
+        .is_open =
+            !token && !args_bool(c->args, FLAG_AUTH) && service_is_loopback(listen_address(c)),
         .cert_pem = c->cert_pem,
         .key_pem = c->key_pem,
         .started_wall = clock_wall(),

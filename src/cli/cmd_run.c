@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/command.h"
+#include "cli/dashboard.h"
 #include "cli/local_run.h"
 #include "cli/progress.h"
 #include "cli/rest.h"
@@ -176,14 +177,32 @@ static int check_load(const struct session *s, struct diag *d)
     return network_check_load(&s->network, run_max_vus(s->run), load.rate * share, d);
 }
 
-/* What a report needs. 0, or an exit code after a message. */
+/* What a report and a dashboard need. 0, or an exit code after a message. */
 static int make_local(struct session *s)
 {
     struct diag d = DIAG_INIT;
 
-    if (!args_is_set(s->args, FLAG_REPORT) || local_run_new(s, &s->local, &d) == 0)
+    if ((!s->report && !s->dashboard_settings.address) || local_run_new(s, &s->local, &d) == 0)
         return 0;
     return load_fail(EXIT_CODE_OTHER, &d);
+}
+
+/* 0, or an exit code after a message. */
+static int make_dashboard(struct session *s)
+{
+    const struct dashboard_settings *settings = &s->dashboard_settings;
+    struct diag d = DIAG_INIT;
+
+    if (!settings->address)
+        return 0;
+    if (dashboard_start(s, settings, &s->dashboard, &d)) {
+        diag_prefix(&d, "the dashboard (--dashboard-addr HOST:PORT says where; 127.0.0.1:0 is any "
+                        "port that is free)");
+        return load_fail(EXIT_CODE_ADDRESS, &d);
+    }
+    if (settings->opens)
+        dashboard_open(s->dashboard);
+    return 0;
 }
 
 /* 0, or an exit code after a message. */
@@ -229,7 +248,8 @@ static void run(struct session *s)
     char *outputs = describe_outputs(s);
 
     if (!args_bool(s->args, FLAG_QUIET)) {
-        progress_banner(&s->test, outputs, s->network.distance, run_max_vus(s->run),
+        progress_banner(&s->test, outputs, s->network.distance,
+                        s->dashboard ? dashboard_url(s->dashboard) : NULL, run_max_vus(s->run),
                         s->summary.color);
         s->progress = progress_new(&s->test, s->run, s->loop);
     }
@@ -250,7 +270,10 @@ static void linger(struct session *s)
 static void tear_down(struct session *s)
 {
     rest_stop(s->rest);
+    dashboard_stop(s->dashboard);
     local_run_free(s->local);
+    dashboard_free(s->dashboard);
+    dashboard_settings_deinit(&s->dashboard_settings);
     if (s->run && !run_free(s->run))
         _exit(s->exit_code); /* a worker is still in a script: leave its memory alone */
     if (s->runner)
@@ -315,6 +338,8 @@ int cmd_run(const struct args *args)
         code = make_local(&s);
     if (code == 0)
         code = make_run(&s);
+    if (code == 0)
+        code = make_dashboard(&s);
     if (code == 0) {
         run(&s);
         session_end(&s);

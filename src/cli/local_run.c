@@ -468,9 +468,14 @@ struct keeper *local_run_keeper(const struct local_run *r)
     return r->keeper;
 }
 
-void local_run_stop(struct local_run *r, const char *reason)
+bool local_run_stop(struct local_run *r, const char *reason)
 {
+    const struct run_abort *abort = abort_of(r);
+
+    if (r->ended_wall || (abort && abort->reason != RUN_ABORT_NONE))
+        return false;
     run_abort(r->session->run, RUN_ABORT_SIGNAL, reason);
+    return true;
 }
 
 struct exporting {

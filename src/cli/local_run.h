@@ -37,7 +37,8 @@ bool local_run_is_over(const struct local_run *r);
 struct keeper *local_run_keeper(const struct local_run *r);
 json_t *local_run_view(const struct local_run *r);     /* Run */
 json_t *local_run_snapshot(const struct local_run *r); /* Snapshot */
-void local_run_stop(struct local_run *r, const char *reason);
+/* False: it has ended, or is being stopped. */
+bool local_run_stop(struct local_run *r, const char *reason);
 
 /* After the end: all of it, as Export. Runs the loop. */
 MUST_USE int local_run_export(struct local_run *r, json_t **out, struct diag *d);

@@ -27,7 +27,7 @@ struct progress {
 /* --- banner ------------------------------------------------------------------------------- */
 
 void progress_banner(const struct test *t, const char *outputs, const char *distance,
-                     uint64_t max_vus, bool color)
+                     const char *dashboard, uint64_t max_vus, bool color)
 {
     struct buf out = BUF_INIT(SIZE_MAX);
     char duration[48];
@@ -37,6 +37,8 @@ void progress_banner(const struct test *t, const char *outputs, const char *dist
                GALE_VERSION);
     buf_printf(&out, "     execution: local\n        script: %s\n        output: %s\n", t->name,
                outputs);
+    if (dashboard)
+        buf_printf(&out, "     web dashboard: %s\n", dashboard);
     if (distance[0])
         buf_printf(&out, "     emulated distance: %s\n", distance);
     buf_append_char(&out, '\n');

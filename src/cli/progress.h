@@ -14,9 +14,9 @@ struct run;
 struct test;
 
 /* The banner: where the script is, what goes out, the scenarios. `outputs` is their description,
- * `distance` the emulated one ("": none). */
+ * `distance` the emulated one ("": none), `dashboard` the URL of the run's page (NULL: none). */
 void progress_banner(const struct test *t, const char *outputs, const char *distance,
-                     uint64_t max_vus, bool color);
+                     const char *dashboard, uint64_t max_vus, bool color);
 
 struct progress *progress_new(const struct test *t, struct run *run, struct loop *loop);
 /* Draws no more and leaves the terminal clear: the run has ended. NULL is allowed here and below.

@@ -10,6 +10,7 @@
 #include "cli/args.h"
 #include "cli/load.h"
 #include "engine/run.h"
+#include "net/addr.h"
 
 static int signal_pipe[2] = {-1, -1};
 static volatile sig_atomic_t signal_count;
@@ -80,4 +81,18 @@ void service_bus(const struct args *args, struct bus_config *out)
         .cert_file = args_text(args, FLAG_NATS_CERT, NULL),
         .key_file = args_text(args, FLAG_NATS_KEY, NULL),
     };
+}
+
+bool service_is_loopback(const char *address)
+{
+    struct str all = str_of(address);
+    ptrdiff_t colon = str_rfind(all, ':');
+    struct str host = str_slice(all, 0, colon < 0 ? all.len : (size_t)colon);
+    struct addr addr;
+
+    if (str_eq_c(host, "localhost"))
+        return true;
+    if (str_starts_with(host, STR("[")))
+        host = str_slice(host, 1, host.len - 1);
+    return addr_parse(host, &addr) == 0 && addr_is_loopback(&addr);
 }

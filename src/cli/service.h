@@ -3,6 +3,8 @@
 #ifndef CLI_SERVICE_H
 #define CLI_SERVICE_H
 
+#include <stdbool.h>
+
 #include "fleet/bus.h"
 #include "loop/loop.h"
 
@@ -19,6 +21,9 @@ struct service {
 int service_open(struct service *s, const struct args *args);
 void service_run(struct service *s); /* until the loop is stopped */
 void service_close(struct service *s);
+
+/* Whether only this machine reaches the address, "host:port". */
+bool service_is_loopback(const char *address);
 
 /* From --nats and its kin. */
 void service_bus(const struct args *args, struct bus_config *out);

@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "base/diag.h"
+#include "cli/dashboard_settings.h"
 #include "cli/load.h"
 #include "cli/network.h"
 #include "engine/run.h"
@@ -17,6 +18,7 @@
 #include "output/summary.h"
 
 struct baseline;
+struct dashboard;
 struct exemplars;
 struct local_run;
 struct progress;
@@ -45,8 +47,11 @@ struct session {
     struct progress *progress; /* NULL: --quiet */
     struct run_result result;
     struct io signals;
-    struct rest *rest;       /* NULL: no --address */
-    struct local_run *local; /* NULL: no --report and no --dashboard */
+    struct rest *rest; /* NULL: no --address */
+    struct dashboard_settings dashboard_settings;
+    const char *report;          /* where the page of HTML goes; NULL: nowhere */
+    struct local_run *local;     /* NULL: no --report and no --dashboard */
+    struct dashboard *dashboard; /* NULL: none */
     int exit_code;
 };
 

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/command.h"
+#include "cli/dashboard.h"
 #include "cli/local_run.h"
 #include "cli/progress.h"
 #include "engine/saturation.h"
@@ -178,5 +179,7 @@ void session_end(struct session *s)
     }
     if (s->local)
         local_run_end(s->local);
+    if (s->dashboard)
+        dashboard_end(s->dashboard);
     session_report(s);
 }

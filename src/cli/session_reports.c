@@ -74,7 +74,7 @@ static void write_baseline(struct session *s, const struct report_input *in)
 /* The page of HTML. */
 static void write_html(struct session *s)
 {
-    const char *path = args_text(s->args, FLAG_REPORT, NULL);
+    const char *path = s->report;
     struct diag d = DIAG_INIT;
     json_t *data = NULL;
     char *html;

@@ -81,14 +81,42 @@ static int open_output(struct session *s, struct str spec, struct diag *d)
     return 0;
 }
 
+struct wanted {
+    struct session *session;
+    char *dashboard; /* owned; NULL: not among them */
+};
+
 static int open_wanted(void *arg, struct str spec, struct diag *d)
 {
-    return open_output(arg, spec, d);
+    struct wanted *w = arg;
+    struct str rest;
+
+    if (!dashboard_is_output(spec, &rest))
+        return open_output(w->session, spec, d);
+    mem_free(w->dashboard);
+    w->dashboard = str_dup(rest);
+    return 0;
 }
 
 static int set_up_outputs(struct session *s, struct diag *d)
 {
-    return load_each_output(&s->test, open_wanted, s, d);
+    struct wanted w = {.session = s};
+    int err = load_each_output(&s->test, open_wanted, &w, d);
+    const struct dashboard_asked asked = {
+        .is_wanted = args_bool(s->args, FLAG_DASHBOARD),
+        .address = args_text(s->args, FLAG_DASHBOARD_ADDR, NULL),
+        .output = w.dashboard,
+        .env = get_env,
+    };
+
+    if (err == 0)
+        err = dashboard_settings_read(&asked, &s->dashboard_settings, d);
+    if (s->dashboard_settings.ignored)
+        log_printf(LOG_WARN, "of the dashboard's settings these have no effect: %s",
+                   s->dashboard_settings.ignored);
+    s->report = args_text(s->args, FLAG_REPORT, s->dashboard_settings.report);
+    mem_free(w.dashboard);
+    return err;
 }
 
 static int set_up_summary(struct session *s, struct diag *d)

@@ -4,7 +4,7 @@ import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
 import './styles/charts.css';
 import './styles/parts.css';
-import { caller, learnCaller, may } from './api/caller';
+import { caller, learnCaller, may, onlyRun } from './api/caller';
 import { openShare } from './api/client';
 import { NotForYou, WhoIsAsking } from './components/caller';
 import { ComparePage } from './pages/compare';
@@ -13,13 +13,12 @@ import { RunPage } from './pages/run';
 import { RunsPage } from './pages/runs';
 
 const path = location.pathname;
-const shared = () => caller()?.run; /* the only run that may be seen */
 
 function Page({ isKnown }: { isKnown: boolean }) {
   const run = /^\/runs\/([^/]+)$/.exec(path)?.[1];
   if (run) return <RunPage id={decodeURIComponent(run)} />;
   if (!isKnown) return null;
-  if (shared()) return <p class="card">A share link shows one run: <a href={`/runs/${shared()}`}>here it is</a>.</p>;
+  if (onlyRun()) return <p class="card">A share link shows one run: <a href={`/runs/${onlyRun()}`}>here it is</a>.</p>;
   if (path === '/new') return caller() && !may('runner') ? <NotForYou what="Starting a run" role="runner" /> : <NewRunPage />;
   if (path === '/compare') return <ComparePage />;
   return <RunsPage />;
@@ -30,8 +29,8 @@ const Link = ({ to, text }: { to: string; text: string }) => <a href={to} aria-c
 function Header() {
   return (
     <header>
-      <a href={shared() ? `/runs/${shared()}` : '/'} class="brand">gale</a>
-      {!shared() && (
+      <a href={onlyRun() ? `/runs/${onlyRun()}` : '/'} class="brand">gale</a>
+      {!onlyRun() && (
         <nav aria-label="Main">
           <Link to="/" text="Runs" />
           {(may('runner') || !caller()) && <Link to="/new" text="New run" />}

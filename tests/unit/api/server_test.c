@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop.h"
@@ -208,4 +209,50 @@ TEST(server_refuses_by_the_head)
     CHECK_EQ(handled, 0);
     close(fd);
     stop();
+}
+
+TEST(server_drains_streams_that_have_ended)
+{
+    static char piece[PIECE];
+    unsigned char room[4096];
+    struct buf got = BUF_INIT(SIZE_MAX);
+    int64_t before;
+    ssize_t len;
+    int fd;
+
+    start();
+    fd = ask("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    turn_until(&handled);
+    before = clock_now();
+    api_server_drain(server, 60 * NSEC_PER_SEC); /* none has ended: at once */
+    CHECK(clock_now() - before < 30 * NSEC_PER_SEC);
+    memset(piece, 'x', sizeof piece);
+    api_stream_end_with(stream, str_from(piece, 1000));
+    api_server_drain(server, 60 * NSEC_PER_SEC);
+    CHECK(clock_now() - before < 30 * NSEC_PER_SEC);
+    api_server_stop(server);
+    while ((len = read(fd, room, sizeof room)) > 0)
+        buf_append(&got, room, (size_t)len);
+    CHECK(str_ends_with(buf_str(&got), STR("\r\n0\r\n\r\n")) && got.len > 1000);
+    buf_deinit(&got);
+    close(fd);
+    loop_free(loop);
+}
+
+TEST(server_drains_no_longer_than_it_was_told)
+{
+    enum { LARGE = 64 * 1024 * 1024 };
+    char *large = mem_alloc(LARGE);
+    int fd;
+
+    start();
+    fd = ask("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    turn_until(&handled);
+    memset(large, 'x', LARGE);
+    api_stream_end_with(stream, str_from(large, LARGE)); /* however many: nobody reads them */
+    CHECK_EQ(closed, 0);
+    api_server_drain(server, 20 * NSEC_PER_MSEC);
+    close(fd);
+    stop();
+    mem_free(large);
 }

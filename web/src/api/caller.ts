@@ -16,6 +16,9 @@ export async function learnCaller() {
 
 export const caller = (): Caller | undefined => info?.caller;
 
+/* The only run that may be seen, by a share link, or that there is; null: all of a controller's. */
+export const onlyRun = (): string | null => info?.caller.run ?? info?.run ?? null;
+
 /* The role, and more than the one run of a share. */
 export const may = (role: Role): boolean =>
   !!info && !info.caller.run && RANKS.indexOf(info.caller.role) >= RANKS.indexOf(role);

@@ -16,8 +16,13 @@ export class Problem extends Error {
   }
 }
 
+/* What browsers say of a server that is not there differs, and helps nobody. */
+const noAnswer = (error: unknown) => {
+  throw error instanceof TypeError ? new Error('gale does not answer: has it ended, or is the network gone?') : error;
+};
+
 export async function call(path: string, init: RequestInit = {}): Promise<Response> {
-  const answer = await fetch(`/api/v1${path}`, init);
+  const answer = await fetch(`/api/v1${path}`, init).catch(noAnswer);
   if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
   return answer;
 }

@@ -12,7 +12,7 @@ export interface Page<T> extends List<T> { next: string | null }
 /* --- who is asking --- */
 
 export interface Caller { id: string; name: string; role: Role; run: string | null }
-export interface Info { version: string; caller: Caller; limits: { upload_bytes: number } }
+export interface Info { version: string; caller: Caller; run: string | null; limits: { upload_bytes: number } }
 
 /* --- runs --- */
 

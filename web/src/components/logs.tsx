@@ -35,10 +35,11 @@ export function Logs({ lines, filter, onFilter, regions, onOlder }: LogsProps) {
           <option value="">all</option>
           {LEVELS.map((l) => <option key={l} value={l}>{l === 'error' ? l : `${l} and worse`}</option>)}
         </select></label>
-        <label>Region <select value={filter.region} onChange={(e) => set({ region: e.currentTarget.value })}>
-          <option value="">all</option>
-          {regions.map((r) => <option key={r}>{r}</option>)}
-        </select></label>
+        {regions.length > 0 && (
+          <label>Region <select value={filter.region} onChange={(e) => set({ region: e.currentTarget.value })}>
+            <option value="">all</option>
+            {regions.map((r) => <option key={r}>{r}</option>)}
+          </select></label>)}
         <span class="hint" role="status">{lines.length} {lines.length === 1 ? 'line' : 'lines'}</span>
       </p>
       {lines.length === 0 && <p class="hint">Nothing was logged{filter === NO_FILTER ? '' : ' that is like this'}.</p>}

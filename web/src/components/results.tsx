@@ -19,18 +19,20 @@ export function RegionsTable({ run, valuesOf, label }: { run: Run; valuesOf: Val
     { name: 'overall', values: valuesOf(null) },
     ...run.regions.map((region) => ({ name: region.region, region, values: valuesOf(region.region) })),
   ];
+  const isSplit = run.regions.length > 0;
+  const ofRegion = (column: Column<RegionRow>): Column<RegionRow>[] => (isSplit ? [column] : []);
   const columns: Column<RegionRow>[] = [
-    { title: 'Region', cell: (r) => (r.region ? <span class="long">{label(r.name)}</span> : <b>overall</b>), order: (r) => r.name },
-    { title: 'Share', isNumber: true, cell: (r) => (r.region ? `${number(r.region.share)} %` : ''), order: (r) => r.region?.share ?? null },
+    { title: isSplit ? 'Region' : 'Of', cell: (r) => (r.region ? <span class="long">{label(r.name)}</span> : <b>overall</b>), order: (r) => r.name },
+    ...ofRegion({ title: 'Share', isNumber: true, cell: (r) => (r.region ? `${number(r.region.share)} %` : ''), order: (r) => r.region?.share ?? null }),
     measure('VUs', 'vus'),
     measure('Req/s', 'rps'),
     measure('p(50) ms', 'p50'),
     measure('p(95) ms', 'p95'),
     measure('p(99) ms', 'p99'),
     measure('Failed', 'failed', percent),
-    { title: 'Agents', isNumber: true, cell: (r) => agentsText(r.region), order: (r) => r.region?.agents ?? null },
+    ...ofRegion({ title: 'Agents', isNumber: true, cell: (r) => agentsText(r.region), order: (r) => r.region?.agents ?? null }),
   ];
-  return <Table label="Regions" columns={columns} rows={rows} rowKey={(r) => r.name} />;
+  return <Table label={isSplit ? 'Regions' : 'Overall'} columns={columns} rows={rows} rowKey={(r) => r.name} />;
 }
 
 const agentsText = (r?: RunRegion) => (!r ? '' : r.agents_lost ? <>{r.agents} <span class="bad">({r.agents_lost} lost)</span></> : r.agents);

@@ -28,7 +28,7 @@ export function spanValues(run: Run, series: LiveSeries, span: Span | null, summ
     return {
       vus: mostVus(series, span, region),
       rps: of('http_reqs')?.rate,
-      p50: latency?.['p(50)'],
+      p50: latency?.['p(50)'] ?? latency?.med,
       p95: latency?.['p(95)'],
       p99: latency?.['p(99)'],
       failed: of('http_req_failed')?.rate,

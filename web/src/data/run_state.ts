@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { get } from '../api/client';
 import { follow } from '../api/follow';
 import type { Event, List, LiveSeries, LiveWindow, LogLine, Run, RunAgent, Snapshot, Threshold } from '../api/types';
+import type { Report } from '../report/types';
 import { emptySeries, putWindow } from './series';
 import { loadStored } from './stored';
 
@@ -19,6 +20,7 @@ export interface RunState {
   thresholds: Threshold[];
   agents: RunAgent[];
   isLive: boolean;
+  final?: Report; /* of a run on one machine: nobody answers after its end, so that comes with all there is */
 }
 
 const emptyState = (): RunState =>
@@ -36,6 +38,13 @@ function takeSnapshot(s: RunState, snapshot: Snapshot) {
   s.isLive = snapshot.run.phase !== 'ended';
 }
 
+/* A page that was opened late has not seen the first of its seconds. */
+function takeExport(s: RunState, all: Report) {
+  s.final = all;
+  s.events = all.events;
+  if ((s.series.t[0] ?? 0) > (all.series.t[0] ?? 0)) s.series = all.series;
+}
+
 /* `s` is changed in place; what components compare (lists, the series) is made anew. */
 function take(s: RunState, event: string, data: unknown) {
   switch (event) {
@@ -46,6 +55,7 @@ function take(s: RunState, event: string, data: unknown) {
     case 'log': s.logs = [data as LogLine, ...s.logs].slice(0, MOST_LINES); break;
     case 'thresholds': s.thresholds = (data as List<Threshold>).items; break;
     case 'agents': s.agents = (data as List<RunAgent>).items; break;
+    case 'export': takeExport(s, data as Report); break;
     case 'end': s.run = data as Run; s.isLive = false; break;
   }
 }

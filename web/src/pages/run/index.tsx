@@ -38,9 +38,12 @@ function useFine(run: Run | undefined, isLive: boolean, series: LiveSeries, span
   return useMemo(() => (fine ? refine(series, fine) : series), [series, fine]);
 }
 
-interface HeadProps { run: Run; isLive: boolean; series: LiveSeries; thresholds: Threshold[] }
+/* One that a machine made by itself: nobody else has it, and it can't be run again from here. */
+const isAlone = (run: Run) => run.regions.length === 0;
 
-function Head({ run, isLive, series, thresholds }: HeadProps) {
+interface HeadProps { run: Run; isLive: boolean; isFinal: boolean; series: LiveSeries; thresholds: Threshold[] }
+
+function Head({ run, isLive, isFinal, series, thresholds }: HeadProps) {
   const [edited, setEdited] = useState<Run>();
   const { name, notes } = edited ?? run;
   const crossed = thresholds.filter((t) => !t.ok).length;
@@ -54,22 +57,23 @@ function Head({ run, isLive, series, thresholds }: HeadProps) {
             <Status run={run} />
             <span class="hint" role="timer">{clock(endOf(series))} of {clock(run.duration_seconds)}, up to {number(run.max_vus)} VUs</span>
             <span>Thresholds <Verdicts passed={thresholds.length - crossed} failed={crossed} /></span>
-            <span class="hint">{date(run.created_at)} by {run.created_by}</span>
+            <span class="hint">{date(run.created_at)}{run.created_by && ` by ${run.created_by}`}</span>
             {test && <span class="hint long">{test}</span>}
+            {isFinal && <span role="status">The run has ended, and gale with it: this page has all that was measured.</span>}
           </p>
         </div>
         <div class="row acts">
-          {!isLive && <DownloadMenu run={run} />}
+          {(!isLive || isAlone(run)) && !isFinal && <DownloadMenu run={run} />}
           <For role="runner">
-            <ShareButton run={run} />
-            <EditButton run={edited ?? run} onEdited={setEdited} />
-            {!isLive && <AgainButtons run={run} />}
+            {!isAlone(run) && <ShareButton run={run} />}
+            {!isAlone(run) && <EditButton run={edited ?? run} onEdited={setEdited} />}
+            {!isLive && !isAlone(run) && <AgainButtons run={run} />}
             {isLive && <StopButton run={run} />}
           </For>
           {!isLive && <For role="admin"><DeleteButton run={run} /></For>}
         </div>
       </div>
-      {run.stop && <p class="notes">Stopped by {run.stop.by}: {run.stop.reason}</p>}
+      {run.stop && <p class="notes">Stopped{run.stop.by && ` by ${run.stop.by}`}: {run.stop.reason}</p>}
       {notes && <p class="notes">{notes}</p>}
     </>
   );
@@ -78,7 +82,7 @@ function Head({ run, isLive, series, thresholds }: HeadProps) {
 export function RunPage({ id }: { id: string }) {
   const [state, error] = useRun(id);
   const zoom = useZoom();
-  const { run, isLive, events } = state;
+  const { run, isLive, events, final } = state;
   const all = run?.regions.map((r) => r.region) ?? [];
   const [regions, choose] = useRegions(all);
   const series = useFine(run, isLive, state.series, zoom.span);
@@ -86,26 +90,26 @@ export function RunPage({ id }: { id: string }) {
 
   const emulated = new Set(run.regions.filter((r) => r.is_emulated).map((r) => r.region));
   const label = (region: string) => regionLabel(region, emulated.has(region));
-  const part = { run, isLive, span: zoom.span, regions, label };
+  const part = { run, isLive, span: zoom.span, regions, label, final };
   zoom.setAll(series.t[0] ?? 0, endOf(series));
   return (
     <>
-      <Head run={run} isLive={isLive} series={series} thresholds={state.thresholds} />
+      <Head run={run} isLive={isLive} isFinal={!!final} series={series} thresholds={state.thresholds} />
       <Failure error={error} />
-      <RegionPicker all={all} chosen={regions} onChoose={choose} label={label} />
+      {!isAlone(run) && <RegionPicker all={all} chosen={regions} onChoose={choose} label={label} />}
       <ZoomBar zoom={zoom} />
       <RunCharts series={series} regions={regions} label={label} events={events} zoom={zoom} whole={isLive ? null : run.totals} />
       <div class="parts">
         <RegionsPart {...part} series={series} />
         <section class="card"><h2>Timeline</h2><Timeline events={events} zoom={zoom} /></section>
         <section class="card"><h2>Thresholds</h2><ThresholdsTable thresholds={state.thresholds} /></section>
-        <TargetPart run={run} isLive={isLive} series={state.series} zoom={zoom} />
+        <TargetPart run={run} isLive={isLive} isFinal={!!final} series={state.series} zoom={zoom} />
         <ChecksPart {...part} />
         <ErrorsPart {...part} />
         <UrlsPart {...part} />
-        <section class="card wide"><h2>Agents</h2><AgentsTable agents={state.agents} label={label} /></section>
+        {!isAlone(run) && <section class="card wide"><h2>Agents</h2><AgentsTable agents={state.agents} label={label} /></section>}
         <ExemplarsPart {...part} />
-        <LogsPart run={run} isLive={isLive} lines={state.logs} />
+        <LogsPart run={run} isLive={isLive || !!final} lines={state.logs} />
       </div>
     </>
   );

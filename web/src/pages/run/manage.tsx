@@ -59,9 +59,10 @@ const text = (fields: FormData, name: string) => String(fields.get(name) ?? '').
 export function StopButton({ run }: { run: Run }) {
   const stop = (fields: FormData) =>
     post(`/runs/${run.id}/stop`, { reason: text(fields, 'reason') || 'stopped from the dashboard' });
+  const isSpread = run.regions.length > 0;
   return (
-    <Ask button="Stop" title="Stop this run everywhere?" yes="Stop the run" no="Go on" isDangerous act={stop}>
-      <p>All regions end within two seconds; teardown() still runs. What was measured is kept.</p>
+    <Ask button="Stop" title={isSpread ? 'Stop this run everywhere?' : 'Stop this run?'} yes="Stop the run" no="Go on" isDangerous act={stop}>
+      <p>{isSpread ? 'All regions end' : 'It ends'} within two seconds; teardown() still runs. What was measured is kept.</p>
       <label class="block">Reason <input class="wide" name="reason" maxLength={1000} /></label>
     </Ask>
   );

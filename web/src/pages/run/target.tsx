@@ -9,13 +9,15 @@ const LIVE_EVERY_SECONDS = 10;
 
 interface Shown { target: Target; t: number[]; step: number }
 
-export function TargetPart({ run, isLive, series, zoom }: { run: Run; isLive: boolean; series: LiveSeries; zoom: Zoom }) {
+interface TargetProps { run: Run; isLive: boolean; isFinal: boolean; series: LiveSeries; zoom: Zoom }
+
+export function TargetPart({ run, isLive, isFinal, series, zoom }: TargetProps) {
   const [shown, setShown] = useState<Shown>();
   const age = isLive ? Math.floor(series.t.length / LIVE_EVERY_SECONDS) : -1;
   useEffect(() => {
     let isGone = false;
     const t = [...series.t];
-    if (t.length === 0) return undefined;
+    if (t.length === 0 || isFinal) return undefined;
     loadTarget(run.id, t, series.step, [...series.overall.p95 ?? []])
       .then((target) => { if (!isGone) setShown({ target, t, step: series.step }); }, () => {});
     return () => { isGone = true; };
