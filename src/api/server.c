@@ -192,6 +192,19 @@ static void refuse_body(struct api_request *r)
                 r->max_body);
 }
 
+/* Whoever was to answer must not any more. */
+static void refuse_at_end(struct api_request *r)
+{
+    if (r->gone)
+        r->gone(r->gone_arg);
+    r->gone = NULL;
+    if (r->answered)
+        r->answered(r->answered_arg, 0, STR(""), NULL);
+    r->answered = NULL;
+    api_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "/problems/not-ready", "Not ready",
+                "this server is ending");
+}
+
 struct target {
     size_t size;
     bool has_nul; /* what follows it would not be seen */
@@ -255,7 +268,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     (void)version;
     if (!r) {
         *state = r = new_request(s, connection, url, method);
-        look_at_head(r);
+        if (s->is_stopping)
+            refuse_at_end(r);
+        else
+            look_at_head(r);
         return r->response ? queue(r) : MHD_YES;
     }
     if (len > 0) {
@@ -264,7 +280,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     }
     if (!r->is_handled) {
         r->is_handled = true;
-        if (buf_is_over(&r->body))
+        if (s->is_stopping)
+            refuse_at_end(r);
+        else if (buf_is_over(&r->body))
             refuse_body(r);
         else
             s->config.handle(s->config.arg, r);
@@ -404,23 +422,11 @@ void api_server_drain(struct api_server *s, int64_t nsec)
     timer_stop(s->config.loop, &patience.timer);
 }
 
-/* Whoever was to answer must not any more. */
-static void refuse_at_end(struct api_request *r)
-{
-    if (r->gone)
-        r->gone(r->gone_arg);
-    r->gone = NULL;
-    if (r->answered)
-        r->answered(r->answered_arg, 0, STR(""), NULL);
-    r->answered = NULL;
-    api_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, "/problems/not-ready", "Not ready",
-                "this server is ending");
-}
-
 void api_server_stop(struct api_server *s)
 {
     if (!s)
         return;
+    s->is_stopping = true; /* the daemon can't be stopped while somebody waits for an answer */
     for (struct api_request *r = s->requests; r; r = r->next) {
         if (r->stream)
             api_stream_end(r->stream);

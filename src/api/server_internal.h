@@ -17,6 +17,7 @@ struct api_server {
     struct timer timer; /* when the daemon wants to run without an event */
     bool is_running;    /* within MHD_run */
     bool is_due;        /* run again soon */
+    bool is_stopping;   /* nobody is waited for any more */
     bool is_draining;   /* whoever runs the loop waits for requests to end */
     int port;
     struct api_request *requests; /* all of them */

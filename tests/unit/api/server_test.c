@@ -256,3 +256,24 @@ TEST(server_drains_no_longer_than_it_was_told)
     stop();
     mem_free(large);
 }
+
+TEST(server_ends_though_requests_still_come)
+{
+    char room[256];
+    int first;
+    int second;
+
+    start();
+    first = ask("GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    turn_until(&handled);
+    second = ask("GET /later HTTP/1.1\r\n");
+    turn();
+    CHECK_EQ(write(second, "Host: x\r\n\r\n", 11), 11);
+    stop(); /* that request is read here */
+    CHECK_EQ(handled, 1);
+    CHECK_EQ(gone, 1);
+    CHECK(read(first, room, sizeof room) > 12 && memcmp(room, "HTTP/1.1 503", 12) == 0);
+    CHECK(read(second, room, sizeof room) > 12 && memcmp(room, "HTTP/1.1 503", 12) == 0);
+    close(first);
+    close(second);
+}
