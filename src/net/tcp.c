@@ -156,13 +156,18 @@ static int bind_local(int fd, const struct addr *local)
     return bind(fd, (struct sockaddr *)&sa, addr_to_sockaddr(&any_port, &sa)) == 0 ? 0 : -errno;
 }
 
-static int dial_error(const struct addr *remote, const char *call, int errnum, struct diag *d)
+/* `local`: the address that was asked for and is at fault; NULL: none. */
+static int dial_error(const struct addr *local, const struct addr *remote, const char *call,
+                      int errnum, struct diag *d)
 {
     char text[ADDR_PORT_TEXT_MAX];
+    char from[ADDR_PORT_TEXT_MAX] = "";
     const char *why = strerrordesc_np(errnum);
     int err = errnum == ECONNREFUSED ? ERR_REFUSED : ERR_DIAL_ERRNO;
 
     addr_format_port(remote, text);
+    if (local)
+        addr_format_port(local, from);
     /* Go writes the system's texts in lower case. */
     if (errnum == ECONNREFUSED)
         why = "connection refused";
@@ -178,7 +183,8 @@ static int dial_error(const struct addr *remote, const char *call, int errnum, s
         why = "connection reset by peer";
     else if (errnum == EMFILE)
         why = "too many open files";
-    return diag_set(d, err, "dial tcp %s: %s: %s", text, call, why ? why : "unknown error");
+    return diag_set(d, err, "dial tcp %s%s%s: %s: %s", from, local ? "->" : "", text, call,
+                    why ? why : "unknown error");
 }
 
 /* Waits for a connect() under way. */
@@ -206,26 +212,26 @@ int tcp_dial(struct loop *loop, const struct addr *remote, const struct addr *lo
     int err;
 
     if (fd < 0)
-        return dial_error(remote, "socket", errno, d);
+        return dial_error(NULL, remote, "socket", errno, d);
     set_options(fd);
     err = local ? bind_local(fd, local) : 0;
     if (err) {
         close(fd);
-        return dial_error(remote, "bind", -err, d);
+        return dial_error(local, remote, "bind", -err, d);
     }
     if (connect(fd, (struct sockaddr *)&sa, len) != 0 && errno != EINPROGRESS) {
         errnum = errno;
         close(fd);
-        return dial_error(remote, "connect", errnum, d);
+        return dial_error(NULL, remote, "connect", errnum, d);
     }
     err = tcp_adopt(loop, fd, &s);
     if (err)
-        return dial_error(remote, "epoll_ctl", -err, d);
+        return dial_error(NULL, remote, "epoll_ctl", -err, d);
     s->remote = *remote;
     err = finish_connect(s, deadline, &errnum);
     if (err || errnum) {
         stream_close(s);
-        return err ? err : dial_error(remote, "connect", errnum, d);
+        return err ? err : dial_error(NULL, remote, "connect", errnum, d);
     }
     *out = s;
     return 0;

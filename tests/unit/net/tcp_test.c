@@ -122,6 +122,7 @@ static void dial_from(void *arg)
     /* 192.0.2.0/24 is for documentation: no interface has it. */
     CHECK_EQ(addr_parse(STR("192.0.2.7"), &local), 0);
     CHECK_EQ(tcp_dial(fiber_loop(), &to, &local, soon(), &s, &d), ERR_DIAL_ERRNO);
+    CHECK(strstr(d.message, "dial tcp 192.0.2.7:0->127.0.0.1:"));
     CHECK(strstr(d.message, ": bind: cannot assign requested address"));
     diag_deinit(&d);
 }
