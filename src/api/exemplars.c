@@ -125,7 +125,14 @@ static bool read_asked(struct api_call *call, struct asked *a)
         !read_number(call, "from", INT64_MAX, &a->from) ||
         !read_number(call, "to", INT64_MAX, &a->to))
         return false;
-    a->limit = a->limit ? a->limit : 1;
+    if (a->kind && strcmp(a->kind, "slow") != 0 && strcmp(a->kind, "failed") != 0) {
+        call_invalid(call, "kind: '%s' is none of: slow failed", a->kind);
+        return false;
+    }
+    if (a->limit == 0) {
+        call_invalid(call, "limit: '0' is no number from 1 to %d", MAX_PAGE);
+        return false;
+    }
     if (!cursor || str_to_u64(str_cut(&rest, '-'), &a->cursor))
         return true;
     call_invalid(call, "cursor: '%s' is not one of a page", cursor);
@@ -239,6 +246,8 @@ static int read_stored(struct store *s, void *arg, struct diag *d)
     struct store_page page;
     int more = store_get_run(s, run, ignore_run, NULL, d); /* there is such a run */
 
+    if (more == 0)
+        more = stored_check_words(q, "kind", "slow failed", d);
     if (more == 0)
         more = stored_page(q, &page, d);
     if (more || stored_number(q, "from", &filter.from, INT64_MAX, d) ||

@@ -133,6 +133,35 @@ const char *stored_words(struct stored *q, const char *name)
     return copy;
 }
 
+static bool is_known(const char *known, const char *word)
+{
+    struct str rest = str_of(known);
+
+    while (rest.len > 0) {
+        if (str_eq_c(str_cut(&rest, ' '), word))
+            return true;
+    }
+    return false;
+}
+
+int stored_check_words(struct stored *q, const char *name, const char *known, struct diag *d)
+{
+    const char *text = stored_words(q, name);
+    json_t *list = text ? json_loads(text, 0, NULL) : NULL;
+    json_t *word;
+    size_t i;
+    int err = 0;
+
+    json_array_foreach(list, i, word)
+    {
+        if (err == 0 && !is_known(known, json_string_value(word)))
+            err = diag_set(d, ERR_INVALID, "%s: '%s' is none of: %s", name, json_string_value(word),
+                           known);
+    }
+    json_decref(list);
+    return err;
+}
+
 /* A cursor is "KEY-ID". */
 int stored_page(const struct stored *q, struct store_page *out, struct diag *d)
 {
@@ -143,7 +172,9 @@ int stored_page(const struct stored *q, struct store_page *out, struct diag *d)
 
     if (stored_number(q, "limit", &limit, MAX_PAGE, d))
         return ERR_INVALID;
-    *out = (struct store_page){.limit = limit ? (size_t)limit : 1};
+    if (limit == 0)
+        return diag_set(d, ERR_INVALID, "limit: '0' is no number from 1 to %d", MAX_PAGE);
+    *out = (struct store_page){.limit = (size_t)limit};
     if (!cursor)
         return 0;
     rest = str_of(cursor);

@@ -68,6 +68,9 @@ MUST_USE int stored_span(struct stored *q, struct store_where *where, struct dia
 void stored_regions(struct stored *q, struct store_where *where);
 /* Values with commas between, or repeated: a JSON array of texts; NULL: there is none. */
 const char *stored_words(struct stored *q, const char *name);
+/* ERR_INVALID when one of them is none of `known` (with blanks between), which are named. */
+MUST_USE int stored_check_words(struct stored *q, const char *name, const char *known,
+                                struct diag *d);
 MUST_USE int stored_page(const struct stored *q, struct store_page *out, struct diag *d);
 /* A Test, or one of its versions, into q->json. */
 MUST_USE int stored_load_test(struct stored *q, struct store *s, const char *id, struct diag *d);

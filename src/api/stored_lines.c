@@ -104,6 +104,8 @@ static int read_log_filter(struct stored *q, struct store_log_filter *out, struc
     if (err == 0 && order && strcmp(order, "asc") != 0 && strcmp(order, "desc") != 0)
         err = diag_set(d, ERR_INVALID, "order: '%s' is none: asc or desc", order);
     if (err == 0)
+        err = stored_check_words(q, "source", "console agent controller", d);
+    if (err == 0)
         err = stored_span(q, &span, d);
     out->run = stored_path(q, "run");
     out->regions = stored_list(q, "region");

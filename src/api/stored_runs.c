@@ -56,6 +56,11 @@ static int read_list(struct store *s, void *arg, struct diag *d)
 
     q->json = json_array();
     if (more == 0)
+        more = stored_check_words(
+            q, "phase", "planned delivering initialising setup running teardown ended", d);
+    if (more == 0)
+        more = stored_check_words(q, "result", "passed failed aborted error", d);
+    if (more == 0)
         more = stored_labels(q, &filter.labels, d);
     if (more == 0)
         more = store_list_runs(s, &filter, &page, add_run, q, d);

@@ -69,6 +69,9 @@ def test_runs_outlive_the_controller(lab):
     for path, status in {"runs/none": 404, f"runs/{run}/series": 400, "tests/none": 404,
                          f"runs/{run}/series?metric=none": 404,
                          f"runs/{run}/series?metric=http_reqs&agg=p(95)": 400,
-                         f"runs/{run}/logs?cursor=x": 400, "runs?limit=9999": 400,
+                         f"runs/{run}/logs?cursor=x": 400, "runs?limit=9999": 400, "runs?limit=0": 400,
+                         "runs?phase=ended,over": 400, "runs?phase=ended&phase=running": 200,
+                         "runs?result=fine": 400, f"runs/{run}/logs?source=stderr": 400,
+                         f"runs/{run}/exemplars?kind=fast": 400, f"runs/{run}/exemplars?limit=0": 400,
                          f"tests/{test}/versions/9": 404, f"tests/{test}/versions/x": 404}.items():
         assert status_of(fleet, f"/api/v1/{path}") == status, path
