@@ -65,6 +65,8 @@ def test_a_context_of_the_scripts_own_stays(lab):
     assert r.code == 0, r.text
     assert all(f"traceparent: {own}" in h and "b3:" not in h for h in heads), heads
     assert metadata(lab) == [own[3:35]] * 4
+    r = lab.script(SCRIPT, "--summary-exemplars", env={"URL": server.url, "OWN": own})
+    assert r.code == 0 and f"trace_id={own[3:35]}" in r.stdout, r.text  # without any option, too
 
 
 def test_sampling_and_the_option_in_the_script(lab):

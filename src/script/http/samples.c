@@ -145,7 +145,10 @@ static void keep_request(struct http_call *call, const struct http_response *hop
         .failed = failed,
     };
 
-    if (call->hops > 1 && vu->worker->tracer) {
+    if (!vu->worker->tracer) { /* a script may trace by itself */
+        (void)trace_read(call->request.headers, call->request.header_count, &trace);
+        trace.sampled = false;
+    } else if (call->hops > 1) {
         r.parent = trace.span;
         trace.span = tracer_span(vu->worker->tracer);
     }
