@@ -23,7 +23,7 @@ PAGE = [f"runs/{RUN}"] + [
     for metric, agg in (("vus", "value"), ("http_reqs", "rate"),
                         ("http_req_duration", "p(50),p(95),p(99)"), ("http_req_failed", "rate"))
     for by in ("", "&by=region")] + [
-    f"runs/{RUN}/{part}" for part in ("thresholds", "agents", "events?limit=500", "logs?limit=500")]
+    f"runs/{RUN}/{part}" for part in ("thresholds", "agents", "events?limit=500", "logs?order=desc&limit=200")]
 
 # By name: what is asked for; a query over the day is one over 11.9 million points.
 ASKED = {

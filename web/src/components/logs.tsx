@@ -22,10 +22,11 @@ interface LogsProps {
   filter: LogFilter;
   onFilter: (filter: LogFilter) => void;
   regions: string[];
+  isPending: boolean; /* what there is of them is not known yet */
   onOlder?: () => void; /* there are more */
 }
 
-export function Logs({ lines, filter, onFilter, regions, onOlder }: LogsProps) {
+export function Logs({ lines, filter, onFilter, regions, isPending, onOlder }: LogsProps) {
   const set = (change: Partial<LogFilter>) => onFilter({ ...filter, ...change });
   return (
     <>
@@ -42,7 +43,7 @@ export function Logs({ lines, filter, onFilter, regions, onOlder }: LogsProps) {
           </select></label>)}
         <span class="hint" role="status">{lines.length} {lines.length === 1 ? 'line' : 'lines'}</span>
       </p>
-      {lines.length === 0 && <p class="hint">Nothing was logged{filter === NO_FILTER ? '' : ' that is like this'}.</p>}
+      {!isPending && lines.length === 0 && <p class="hint">Nothing was logged{filter === NO_FILTER ? '' : ' that is like this'}.</p>}
       <ol class="lines" tabIndex={0} aria-label="Log lines">
         {lines.map((l) => (
           <li key={l.id} class={l.level}>

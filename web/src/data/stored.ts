@@ -1,7 +1,8 @@
-/* A run that has ended, as the store has it: the same picture that a live snapshot gives. */
+/* A run that has ended, as the store has it: the same picture that a live snapshot gives, but for its logs, which the
+ * page asks for by what shall be seen of them. */
 import { get, Problem, query } from '../api/client';
 import type {
-  Columns, Event, Key, List, LiveSeries, LogLine, Nullable, Page, Run, RunAgent, Series, Snapshot, Threshold,
+  Columns, Event, Key, List, LiveSeries, Nullable, Page, Run, RunAgent, Series, Snapshot, Threshold,
 } from '../api/types';
 import { emptySeries, type Span } from './series';
 
@@ -57,18 +58,17 @@ export async function loadSeries(run: Run, span: Span | null, points = 1200): Pr
 
 export async function loadStored(run: Run): Promise<Snapshot> {
   const part = <T>(path: string) => orNull(get<T>(`/runs/${run.id}/${path}`));
-  const [series, thresholds, agents, events, logs] = await Promise.all([
+  const [series, thresholds, agents, events] = await Promise.all([
     loadSeries(run, null),
     part<List<Threshold>>('thresholds'),
     part<List<RunAgent>>('agents'),
     part<Page<Event>>('events?limit=500'),
-    part<Page<LogLine>>('logs?limit=500'),
   ]);
   return {
     run, series,
     thresholds: thresholds ?? { items: [] },
     agents: agents ?? { items: [] },
     events: events?.items ?? [],
-    logs: logs?.items ?? [],
+    logs: [],
   };
 }

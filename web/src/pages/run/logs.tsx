@@ -38,7 +38,7 @@ export function LogsPart({ run, isLive, lines }: { run: Run; isLive: boolean; li
     <section class="card wide"><h2>Logs</h2>
       <Failure error={error} />
       <Logs lines={shown} filter={filter} onFilter={setFilter} regions={run.regions.map((r) => r.region)}
-        onOlder={stored?.next ? older : undefined} />
+        isPending={!isLive && !stored && !error} onOlder={stored?.next ? older : undefined} />
     </section>
   );
 }
