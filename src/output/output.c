@@ -50,8 +50,7 @@ static const struct {
     {"loki", "outputs send metrics; --log-format json and Loki's own agent bring log lines there"},
     {"otel", "its name is opentelemetry"},
     {"prometheus", "its name is prometheus-rw; it needs a server that takes remote write"},
-    {"web-dashboard",
-     "--report FILE writes a page; a controller's dashboard shows a run as it goes"},
+    {"web-dashboard", "gale run has it; of a fleet's run the controller's dashboard shows all"},
     {"cloud", "gale has no cloud service; prometheus-rw and opentelemetry reach Grafana Cloud"},
 };
 
