@@ -2,7 +2,7 @@
 // expect-stderr: level=warning msg="Request Failed" error="Get \"http://127.0.0.1:1/first\": dial tcp 127.0.0.1:1: connect: connection refused"
 // expect-stderr: level=warning msg="Request Failed" error="Get \"http://127.0.0.1:1/second\": dial tcp 127.0.0.1:1: connect: connection refused"
 // expect-stderr: error="Get \"no-scheme\": parse \"no-scheme\": missing protocol scheme"
-// expect-stderr: level=warning msg="Request Failed" held_back=
+// expect-stderr: held_back=
 import http from 'k6/http';
 
 export default function () {
