@@ -92,6 +92,7 @@ def make(folder, seconds=86400):
     subprocess.run([ROOT / "tools" / "build.sh", "release", "store_bench"], check=True, capture_output=True)
     path = pathlib.Path(folder) / "gale.db"
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([ROOT / "build" / "release" / "bench" / "store_bench", folder, str(seconds), "20", "2"],
                        check=True, capture_output=True)
     return path.stat().st_size
