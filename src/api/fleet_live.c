@@ -107,6 +107,11 @@ static struct fleet_run *find(void *arg, const char *id)
     return controller_find_run(((struct fleet_live *)arg)->controller, id);
 }
 
+static bool has(void *arg, const char *id)
+{
+    return find(arg, id) != NULL;
+}
+
 static json_t *view(void *arg, const char *id)
 {
     const struct fleet_run *run = find(arg, id);
@@ -170,8 +175,8 @@ struct fleet_live *fleet_live_new(struct controller *c, struct lives *lives)
 
     f->controller = c;
     f->lives = lives;
-    f->runs =
-        (struct living){.ids = ids, .view = view, .snapshot = snapshot, .stop = stop, .arg = f};
+    f->runs = (struct living){
+        .ids = ids, .has = has, .view = view, .snapshot = snapshot, .stop = stop, .arg = f};
     f->watch = (struct controller_watch){.fn = on_news, .arg = f};
     controller_watch(c, &f->watch);
     timer_init(&f->agents, on_timer);

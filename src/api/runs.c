@@ -28,19 +28,17 @@ static void stop(struct api_call *call, const json_t *body)
     };
     const struct living *living = call->context->living;
     const char *run = call_param(call, "run");
-    json_t *view = living->view(living->arg, run);
     struct diag d = DIAG_INIT;
     int err = body_check(body, fields, COUNT_OF(fields), &d);
 
     if (err) {
         stored_refuse(call->request, err, &d);
-    } else if (view) {
+    } else if (living->has(living->arg, run)) {
         living->stop(living->arg, run, call->caller.name, body_text(body, "reason", NULL));
         api_answer_json(call->request, 202, living->view(living->arg, run));
     } else {
         stored_start(call, stored_read_ended, accept_stop);
     }
-    json_decref(view);
     diag_deinit(&d);
 }
 
@@ -60,17 +58,15 @@ void runs_follow(struct api_call *call)
     const struct living *living = call->context->living;
     const struct controller *c = call->context->config.controller;
     const struct fleet_run *run = call_fleet_run(call);
-    json_t *view = living->view(living->arg, call_param(call, "run"));
 
     if (run && !controller_leads(c) && !fleet_run_is_over(run))
         api_problem(call->request, 503, "/problems/not-ready", "Not ready",
                     "another controller leads");
-    else if (view)
+    else if (living->has(living->arg, call_param(call, "run")))
         lives_add(call->context->lives, call,
                   living->snapshot(living->arg, call_param(call, "run")));
     else
         stored_follow(call);
-    json_decref(view);
 }
 
 /* --- what people say of it ------------------------------------------------------------------ */

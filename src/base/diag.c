@@ -5,20 +5,6 @@
 
 #include "base/mem.h"
 
-__attribute__((format(printf, 1, 0))) static char *format(const char *fmt, va_list args)
-{
-    va_list again;
-    int len;
-    char *text;
-
-    va_copy(again, args);
-    len = vsnprintf(NULL, 0, fmt, again);
-    va_end(again);
-    text = mem_alloc((size_t)len + 1);
-    vsnprintf(text, (size_t)len + 1, fmt, args);
-    return text;
-}
-
 void diag_deinit(struct diag *d)
 {
     mem_free(d->file);
@@ -33,7 +19,7 @@ int diag_set(struct diag *d, int err, const char *fmt, ...)
     if (!d || d->message)
         return err;
     va_start(args, fmt);
-    d->message = format(fmt, args);
+    d->message = mem_vprintf(fmt, args);
     va_end(args);
     return err;
 }
@@ -56,7 +42,7 @@ void diag_prefix(struct diag *d, const char *fmt, ...)
     if (!d || !d->message)
         return;
     va_start(args, fmt);
-    prefix = format(fmt, args);
+    prefix = mem_vprintf(fmt, args);
     va_end(args);
     joined = mem_printf("%s: %s", prefix, d->message);
     mem_free(prefix);

@@ -511,21 +511,6 @@ void log_msg(enum log_level level, struct str message, ...)
     emit(&state.out, level, message, fields, count);
 }
 
-/* Heap. */
-static char *format(const char *fmt, va_list args)
-{
-    va_list again;
-    char *text;
-    int len;
-
-    va_copy(again, args);
-    len = vsnprintf(NULL, 0, fmt, again);
-    va_end(again);
-    text = mem_alloc((size_t)len + 1);
-    vsnprintf(text, (size_t)len + 1, fmt, args);
-    return text;
-}
-
 void log_printf(enum log_level level, const char *fmt, ...)
 {
     char *text;
@@ -534,7 +519,7 @@ void log_printf(enum log_level level, const char *fmt, ...)
     if (!log_is_on(level))
         return;
     va_start(args, fmt);
-    text = format(fmt, args);
+    text = mem_vprintf(fmt, args);
     va_end(args);
     emit(&state.out, level, str_of(text), NULL, 0);
     mem_free(text);
@@ -583,7 +568,7 @@ void log_limited(struct log_limit *limit, enum log_level level, const char *fmt,
     if (!log_is_on(level) || !admit(limit, 1, 0, &held))
         return;
     va_start(args, fmt);
-    text = format(fmt, args);
+    text = mem_vprintf(fmt, args);
     va_end(args);
     if (held > 0)
         line = mem_printf("%s (and %u more like it in the second before)", text, held);

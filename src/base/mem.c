@@ -81,20 +81,28 @@ char *mem_strndup(const char *text, size_t len)
     return copy;
 }
 
+char *mem_vprintf(const char *fmt, va_list args)
+{
+    va_list again;
+    char *text;
+    int len;
+
+    va_copy(again, args);
+    len = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    text = mem_alloc((size_t)len + 1);
+    vsnprintf(text, (size_t)len + 1, fmt, args);
+    return text;
+}
+
 char *mem_printf(const char *fmt, ...)
 {
     va_list args;
-    va_list again;
-    int len;
     char *text;
 
     va_start(args, fmt);
-    va_copy(again, args);
-    len = vsnprintf(NULL, 0, fmt, args);
+    text = mem_vprintf(fmt, args);
     va_end(args);
-    text = mem_alloc((size_t)len + 1);
-    vsnprintf(text, (size_t)len + 1, fmt, again);
-    va_end(again);
     return text;
 }
 

@@ -5,6 +5,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #define NEVER_NULL __attribute__((returns_nonnull))
@@ -18,6 +19,7 @@ NEVER_NULL void *mem_dup(const void *ptr, size_t size);     /* a copy */
 char *mem_strdup(const char *text);                         /* NULL gives NULL */
 NEVER_NULL char *mem_strndup(const char *text, size_t len); /* copies len bytes, adds the NUL */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *mem_vprintf(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));
 void mem_free(void *ptr); /* NULL is allowed */
 
 /* Once, at the start of a process that takes and frees much each second: up to so many freed bytes

@@ -28,7 +28,6 @@
 #include "fleet/controller.h"
 #include "fleet/nats_server.h"
 #include "loop/offload.h"
-#include "net/addr.h"
 #include "store/store.h"
 
 /* Each second's histograms come and go: what they leave is kept for the next (measured: a third of
@@ -97,20 +96,6 @@ static int read_users(struct controller_command *c, struct nats_server_config *c
     return 0;
 }
 
-/* Whether only this machine reaches the address. */
-static bool is_loopback(const char *address)
-{
-    struct str all = str_of(address);
-    struct str host = str_slice(all, 0, (size_t)str_rfind(all, ':'));
-    struct addr addr;
-
-    if (str_eq_c(host, "localhost"))
-        return true;
-    if (str_starts_with(host, STR("[")))
-        host = str_slice(host, 1, host.len - 1);
-    return addr_parse(host, &addr) == 0 && addr_is_loopback(&addr);
-}
-
 /* Its own nats-server speaks TLS when API and dashboard do, with the same certificate. */
 static void nats_tls(const struct controller_command *c, struct nats_server_config *config,
                      struct bus_config *bus)
@@ -127,7 +112,7 @@ static void nats_tls(const struct controller_command *c, struct nats_server_conf
 /* Who reaches an open one may enlist, and see what agents are given. */
 static void warn_of_open_nats(const struct controller_command *c, const char *address)
 {
-    if (!is_loopback(address) && !c->users)
+    if (!service_is_loopback(address) && !c->users)
         log_printf(
             LOG_WARN,
             "whoever reaches NATS at %s may enlist agents and read tests: --agent-users FILE "

@@ -43,9 +43,14 @@ static json_t *ids(void *arg)
     return json_pack("[s]", local_run_id(arg));
 }
 
+static bool has(void *arg, const char *run)
+{
+    return strcmp(run, local_run_id(arg)) == 0;
+}
+
 static json_t *view(void *arg, const char *run)
 {
-    return strcmp(run, local_run_id(arg)) == 0 ? local_run_view(arg) : NULL;
+    return has(arg, run) ? local_run_view(arg) : NULL;
 }
 
 static json_t *snapshot(void *arg, const char *run)
@@ -144,7 +149,7 @@ int dashboard_start(struct session *s, const struct dashboard_settings *settings
 
     db->session = s;
     db->runs = (struct living){
-        .ids = ids, .view = view, .snapshot = snapshot, .stop = stop, .arg = s->local};
+        .ids = ids, .has = has, .view = view, .snapshot = snapshot, .stop = stop, .arg = s->local};
     err = fleet_api_start(&config, &db->api, d);
     if (err) {
         mem_free(db);
